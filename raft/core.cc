@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "raft/core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "raft/limits.h"
+
+namespace kvorum::raft {
+
+void Output::Clear() {
+  save.hard_state.reset();
+  save.reset_to.reset();
+  save.entries.clear();
+  send_now.clear();
+  send_durable.clear();
+  reads.clear();
+  snapshots.clear();
+  restore.reset();
+}
+
+Core::Core(const Options& options, Restart restart, Micros now)
+    : options_(options),
+      rng_(options.seed),
+      now_(now),
+      hard_state_(restart.hard_state),
+      log_(restart.base_index, restart.base_term, std::move(restart.entries)),
+      commit_(std::max(restart.base_index, restart.snapshot.index)),
+      applied_(restart.snapshot.index),
+      snapshot_(std::move(restart.snapshot)),
+      voters_(snapshot_.index == Index() ? options.voters : snapshot_.voters),
+      vote_barrier_(restart.vote_barrier),
+      promise_until_(now + PromiseUs()),
+      role_(Follower{.leader = NodeId(), .heard_at = now, .deadline = now + RandomTimeout()}) {
+  KV_CHECK(std::is_sorted(voters_.begin(), voters_.end()));
+  KV_CHECK(!voters_.empty() && voters_.size() <= kMaxVoters && IsVoter(options_.id));
+  KV_CHECK(commit_ <= log_.last_index());
+  KV_CHECK(log_.last_term() <= hard_state_.term);
+  uncommitted_bytes_ = log_.BytesAfter(commit_);
+  if (voters_.size() == 1 && MayCampaign()) StartElection(Campaign::kVote, 0);
+}
+
+void Core::Tick(Micros now) {
+  KV_CHECK(now >= now_);
+  now_ = now;
+  switch (role()) {
+    case RoleKind::kFollower:
+      TickFollower(std::get<Follower>(role_));
+      break;
+    case RoleKind::kCandidate: {
+      const Candidate& candidate = std::get<Candidate>(role_);
+      if (now_ >= candidate.deadline) StartElection(Campaign::kPreVote, candidate.evidence_until);
+      break;
+    }
+    case RoleKind::kLeader:
+      TickLeader(std::get<Leader>(role_));
+      break;
+  }
+}
+
+void Core::Step(NodeId from, const Message& message) {
+  if (!IsVoter(from) || from == options_.id) return;
+  std::visit(
+      [&](const auto& m) {
+        using M = std::decay_t<decltype(m)>;
+        if constexpr (std::is_same_v<M, PreVote>) {
+          OnPreVote(from, m);
+        } else if constexpr (std::is_same_v<M, PreVoteReply>) {
+          OnVoteReply(from, m.term, m.granted, true);
+        } else if constexpr (std::is_same_v<M, Vote>) {
+          OnVote(from, m);
+        } else if constexpr (std::is_same_v<M, VoteReply>) {
+          OnVoteReply(from, m.term, m.granted, false);
+        } else if constexpr (std::is_same_v<M, Append>) {
+          OnAppend(from, m);
+        } else if constexpr (std::is_same_v<M, AppendReply>) {
+          OnAppendReply(from, m);
+        } else if constexpr (std::is_same_v<M, Heartbeat>) {
+          OnHeartbeat(from, m);
+        } else if constexpr (std::is_same_v<M, HeartbeatReply>) {
+          OnHeartbeatReply(from, m);
+        } else if constexpr (std::is_same_v<M, TimeoutNow>) {
+          OnTimeoutNow(from, m);
+        } else if constexpr (std::is_same_v<M, InstallSnapshotReply>) {
+          if (m.term > hard_state_.term) BecomeFollower(m.term, NodeId());
+        } else {
+          static_assert(std::is_same_v<M, InstallSnapshot>);
+          AcceptSnapshotPiece(from, m);
+        }
+      },
+      message);
+}
+
+ProposeResult Core::Propose(Payload batch) {
+  if (!IsLeader() || IsTransferring()) return ProposeError::kNotLeader;
+  if (uncommitted_bytes_ > 0 && uncommitted_bytes_ + batch.size() > kMaxUncommittedBytes) {
+    return ProposeError::kOverloaded;
+  }
+  uncommitted_bytes_ += batch.size();
+  log_.Append({hard_state_.term, log_.last_index() + 1, EntryType::kBatch, std::move(batch)});
+  return Proposed{hard_state_.term, log_.last_index()};
+}
+
+void Core::Persisted(BatchNumber number) {
+  KV_CHECK(number <= last_batch_);
+  log_.Persisted(number);
+  if (IsLeader()) MaybeCommit();
+}
+
+void Core::Applied(Index index) {
+  KV_CHECK(index >= applied_ && index <= commit_);
+  applied_ = index;
+}
+
+void Core::SnapshotSaved(const SnapshotMeta& meta, Index compact_to) {
+  KV_CHECK(meta.index <= applied_ && compact_to <= meta.index);
+  if (meta.index > snapshot_.index) snapshot_ = meta;
+  if (compact_to > log_.base_index()) log_.CompactTo(compact_to);
+}
+
+void Core::Take(Output& out) {
+  out.Clear();
+  if (IsLeader()) TakeLeader(std::get<Leader>(role_), out);
+
+  if (hard_state_dirty_) out.save.hard_state = hard_state_;
+  hard_state_dirty_ = false;
+  out.save.reset_to = std::exchange(reset_to_, std::nullopt);
+  if (out.save.hard_state || out.save.reset_to || log_.HasUnsaved()) {
+    ++last_batch_;
+    log_.TakeUnsaved(last_batch_, out.save.entries);
+  }
+  out.save.number = last_batch_;
+  out.restore = std::exchange(restore_, std::nullopt);
+  out.send_now.insert(out.send_now.end(), std::make_move_iterator(send_now_.begin()),
+                      std::make_move_iterator(send_now_.end()));
+  out.send_durable.swap(send_durable_);
+  out.snapshots.swap(snapshots_wanted_);
+  send_now_.clear();
+}
+
+Micros Core::NextWakeup() const {
+  if (const auto* follower = std::get_if<Follower>(&role_)) return follower->deadline;
+  if (const auto* candidate = std::get_if<Candidate>(&role_)) return candidate->deadline;
+  return std::get<Leader>(role_).heartbeat_at;
+}
+
+NodeId Core::leader() const {
+  if (IsLeader()) return options_.id;
+  const auto* follower = std::get_if<Follower>(&role_);
+  return follower != nullptr && !follower->leader_lost ? follower->leader : NodeId();
+}
+
+bool Core::IsTransferring() const {
+  const auto* leader = std::get_if<Leader>(&role_);
+  return leader != nullptr && leader->transfer.has_value();
+}
+
+const Progress* Core::ProgressOf(NodeId peer) const {
+  const auto* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr) return nullptr;
+  for (const Peer& p : leader->peers) {
+    if (p.id == peer) return &p.progress;
+  }
+  return nullptr;
+}
+
+bool Core::IsVoter(NodeId id) const {
+  return std::binary_search(voters_.begin(), voters_.end(), id);
+}
+
+void Core::SetHardState(Term term, NodeId vote) {
+  KV_CHECK(term >= hard_state_.term);
+  const HardState next{term, vote};
+  if (next == hard_state_) return;
+  hard_state_ = next;
+  hard_state_dirty_ = true;
+}
+
+void Core::SendNow(NodeId to, Message message) { send_now_.push_back({to, std::move(message)}); }
+
+void Core::SendDurable(NodeId to, Message message) {
+  send_durable_.push_back({to, std::move(message)});
+}
+
+}  // namespace kvorum::raft

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every bound of the core, with its unit.
+#pragma once
+
+#include <cstddef>
+
+namespace kvorum::raft {
+
+inline constexpr size_t kMaxVoters = 15;
+
+// One AppendEntries: large enough that a batch of small commands travels whole, small enough that
+// a peer frame never holds the link for long. An entry bigger than this travels alone.
+inline constexpr size_t kMaxAppendBytes = size_t{1} << 20;
+inline constexpr size_t kMaxAppendEntries = 1024;
+
+// In flight to one follower, not yet acknowledged (thesis 10.2.1, pipelining).
+inline constexpr size_t kMaxInflightMessages = 256;
+inline constexpr size_t kMaxInflightBytes = size_t{16} << 20;
+
+// Proposed and not yet committed, in the whole group: beyond it Propose answers kOverloaded.
+inline constexpr size_t kMaxUncommittedBytes = size_t{64} << 20;
+
+// Rounds whose sending time is remembered while no majority has answered.
+inline constexpr size_t kMaxOpenRounds = 4096;
+
+static_assert(kMaxAppendBytes <= kMaxInflightBytes);
+static_assert(kMaxInflightBytes <= kMaxUncommittedBytes);
+
+}  // namespace kvorum::raft

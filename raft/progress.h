@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a leader knows of one follower, and how fast it may send to it.
+//
+//              ack of what was probed
+//      Probe --------------------------> Replicate     window of messages and bytes, no waiting
+//        ^  <--------------------------      |
+//        |     reject, lost link, silence    |
+//        |                                   | the log no longer reaches back to `next`
+//        |     delivered or failed           v
+//        +------------------------------- Snapshot      the replica streams; the core waits
+#pragma once
+
+#include <deque>
+
+#include "base/ids.h"
+#include "base/time.h"
+
+namespace kvorum::raft {
+
+class Progress {
+ public:
+  enum class State : uint8_t { kProbe, kReplicate, kSnapshot };
+
+  Progress(Index next, Micros now) : next_(next), last_heard_(now) {}
+
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] Index match() const { return match_; }
+  [[nodiscard]] Index next() const { return next_; }
+  [[nodiscard]] Round acked_round() const { return acked_round_; }
+  [[nodiscard]] Micros last_heard() const { return last_heard_; }
+  [[nodiscard]] Index snapshot_index() const { return snapshot_index_; }
+  [[nodiscard]] size_t inflight_messages() const { return inflight_.size(); }
+  [[nodiscard]] size_t inflight_bytes() const { return inflight_bytes_; }
+  [[nodiscard]] Index told_commit() const { return told_commit_; }
+  [[nodiscard]] Micros round_trip() const { return round_trip_; }
+
+  void Heard(Micros now) { last_heard_ = now; }
+  void ToldCommit(Index commit) { told_commit_ = commit; }
+  // Rounds only move forward: late, duplicated and reordered echoes change nothing.
+  void AckRound(Round round) {
+    if (round > acked_round_) acked_round_ = round;
+  }
+  void MeasuredRoundTrip(Micros us) { round_trip_ = us; }
+
+  // May another AppendEntries with entries be sent?
+  [[nodiscard]] bool CanSend() const;
+  // One was sent, up to `last` (== next - 1 for an empty probe).
+  void Sent(Index last, size_t bytes, Micros now);
+  // Everything up to `match` is durable there. Returns whether that is news.
+  bool Acked(Index match);
+  // The follower has no entry like ours at `prev_index`. Returns false for a stale reply.
+  bool Rejected(Index prev_index, Index next_try);
+  // A probe may be sent again (a heartbeat was answered, or time has passed).
+  void Unpause() { probe_sent_ = false; }
+  // The oldest unanswered sending is older than `patience`.
+  [[nodiscard]] bool Overdue(Micros now, Micros patience) const;
+  [[nodiscard]] Micros oldest_sent() const;
+
+  void BecomeProbe();
+  void BecomeSnapshot(Index index);
+
+ private:
+  struct Sending {
+    Index last;
+    size_t bytes;
+    Micros at;
+  };
+
+  State state_ = State::kProbe;
+  bool probe_sent_ = false;
+  Index match_;           // durable on the follower; only grows in a term
+  Index next_;            // first index to send; match_ < next_
+  Index told_commit_;     // highest commit index sent
+  Index snapshot_index_;  // kSnapshot: what is being delivered
+  Round acked_round_;
+  Micros last_heard_;
+  Micros probe_sent_at_ = 0;
+  Micros round_trip_ = 0;
+  std::deque<Sending> inflight_;  // kReplicate only
+  size_t inflight_bytes_ = 0;     // sum over inflight_
+};
+
+}  // namespace kvorum::raft
