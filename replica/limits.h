@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every bound of a group member, with its unit.
+#pragma once
+
+#include <cstddef>
+
+#include "base/time.h"
+#include "raft/limits.h"
+
+namespace kvorum::replica {
+
+// A turn applies at most this much, so that heartbeats and sockets are never starved by a backlog.
+inline constexpr size_t kApplyBytesPerTurn = size_t{4} << 20;
+inline constexpr size_t kApplyEntriesPerTurn = 4096;
+
+// A turn serializes at most this much of a running snapshot.
+inline constexpr size_t kSnapshotBytesPerTurn = size_t{128} << 10;
+// Serialized and not yet written: beyond it the snapshot waits for its thread.
+inline constexpr size_t kSnapshotJobsInFlight = 8;
+
+// Streaming a snapshot to a follower.
+inline constexpr size_t kSnapshotPieceBytes = size_t{256} << 10;
+inline constexpr size_t kSnapshotPiecesInFlight = 4;
+// Pieces received and not yet written; a sender never has more on the way.
+inline constexpr size_t kSnapshotPiecesQueued = 2 * kSnapshotPiecesInFlight;
+// A stream that moves nothing this often, one election timeout each, has failed.
+inline constexpr int kSnapshotStallLimit = 10;
+
+inline constexpr size_t kHousekeepKeysPerTurn = 4096;
+
+// Wall and boot clock may disagree by this much about the length of one turn before the lease is
+// dropped. Below the slack that the drift bound leaves (raft::Options::clock_drift_percent of
+// lease_us), and above the wall clock's resolution here, a millisecond.
+inline constexpr Micros kClockDisagreementUs = 3'000;
+
+static_assert(kSnapshotPieceBytes <= raft::kMaxAppendBytes);
+
+}  // namespace kvorum::replica

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replica/member.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "base/check.h"
+#include "replica/limits.h"
+#include "store/envelope.h"
+
+namespace kvorum::replica {
+namespace {
+
+// How long to wait after a snapshot before the next attempt: a full disk is not asked every turn.
+constexpr Micros kSnapshotRetryUs = 1'000'000;
+// What an entry costs in the log besides its payload, for deciding when to compact.
+constexpr size_t kEntryOverheadBytes = 64;
+
+size_t LogCost(const raft::Log& log) {
+  return log.bytes() + kEntryOverheadBytes * (log.last_index() - log.base_index());
+}
+
+}  // namespace
+
+Member::Member(const Options& options, raft::Restart restart, store::Machine& machine,
+               disk::SnapshotStore& snapshots, const Seams& seams, Now now)
+    : options_(options),
+      machine_(machine),
+      snapshots_(snapshots),
+      seams_(seams),
+      core_(options.raft, std::move(restart), now.boot_us),
+      now_(now),
+      vote_barred_(!core_.MayVote()),
+      snapshot_tried_at_(now.boot_us),
+      taker_(machine, snapshots, seams.background,
+             [this](const raft::SnapshotMeta& meta) { OnSnapshotWritten(meta); }),
+      streams_(snapshots, seams.background, seams.transport,
+               [this](NodeId peer, Index index, bool installed) {
+                 core_.SnapshotDelivered(peer, index, installed);
+               }),
+      inbox_(snapshots, seams.background,
+             {.progress =
+                  [this](NodeId from, Index index, uint64_t received) {
+                    seams_.transport.Send(
+                        from, raft::InstallSnapshotReply{core_.term(), index, received, false});
+                  },
+              .complete =
+                  [this](NodeId from, const raft::SnapshotMeta& meta) {
+                    OnSnapshotReceived(from, meta);
+                  }}) {
+  KV_CHECK(machine_.applied() == core_.applied());
+}
+
+Member::~Member() = default;
+
+void Member::BeginTurn(Now now) {
+  // A pause that only one of the clocks has noticed (a suspended virtual machine) may have outlived
+  // the lease.
+  const Micros boot_passed = now.boot_us - now_.boot_us;
+  const Micros wall_passed = (now.wall_ms - now_.wall_ms) * 1000;
+  if (std::abs(wall_passed - boot_passed) > kClockDisagreementUs) {
+    core_.DropLease();
+    stats_.leases_dropped.Add();
+  }
+  now_ = now;
+  core_.Tick(now.boot_us);
+}
+
+void Member::EndTurn() {
+  ProposePulse();
+  CarryOut();
+  ApplyCommitted();
+  ExpireProposals();
+  NoticeLeadership();
+  ServeReads();
+  streams_.Tick(now_.boot_us, options_.raft.election_timeout_us);
+  MaybeTakeSnapshot();
+  taker_.Step(now_.boot_us);
+  housekeeping_ = machine_.Housekeep(kHousekeepKeysPerTurn);
+}
+
+bool Member::WantsTurn() const {
+  const bool backlog = restore_ == nullptr && machine_.applied() < core_.commit();
+  return backlog || housekeeping_ || taker_.WantsTurn();
+}
+
+Micros Member::NextWakeup() const {
+  Micros next = core_.NextWakeup();
+  if (!proposals_.empty()) {
+    next = std::min(next, proposals_.front().at + options_.indoubt_timeout_us);
+  }
+  if (core_.IsReadyLeader()) {
+    if (const std::optional<UnixMs> deadline = machine_.next_deadline()) {
+      const UnixMs away_ms = std::clamp<UnixMs>(*deadline - now_.wall_ms, 1, 3'600'000);
+      next = std::min(next, now_.boot_us + away_ms * 1000);
+    }
+  }
+  return next;
+}
+
+void Member::Receive(NodeId from, raft::Message message) {
+  if (auto* piece = std::get_if<raft::InstallSnapshot>(&message)) {
+    if (!core_.AcceptSnapshotPiece(from, *piece)) return;
+    if (piece->meta.index <= core_.commit()) {
+      after_turn_.push_back(
+          {from, raft::InstallSnapshotReply{core_.term(), piece->meta.index, piece->total, true}});
+    } else {
+      inbox_.Add(from, std::move(*piece));
+    }
+    return;
+  }
+  core_.Step(from, message);
+  if (const auto* reply = std::get_if<raft::InstallSnapshotReply>(&message)) {
+    if (core_.IsLeader()) streams_.OnReply(from, *reply, now_.boot_us);
+  }
+}
+
+void Member::Persisted(BatchNumber number) {
+  persisted_ = std::max(persisted_, number);
+  core_.Persisted(number);
+  while (!durable_.empty() && durable_.front().after <= persisted_) {
+    raft::Outgoing& outgoing = durable_.front().outgoing;
+    seams_.transport.Send(outgoing.to, std::move(outgoing.message));
+    durable_.pop_front();
+  }
+}
+
+std::optional<raft::ProposeError> Member::Propose(std::string envelope, ProposalId id) {
+  const raft::ProposeResult result = core_.Propose(Payload(std::move(envelope)));
+  if (const auto* error = std::get_if<raft::ProposeError>(&result)) return *error;
+  const auto& at = std::get<raft::Proposed>(result);
+  proposals_.push_back({id, at.term, at.index, now_.boot_us});
+  return std::nullopt;
+}
+
+ReadStart Member::StartRead() {
+  if (options_.lease_reads) {
+    if (const std::optional<Index> index = core_.LeaseRead()) {
+      stats_.reads_by_lease.Add();
+      if (reads_.empty() && machine_.applied() >= *index) return ReadNow{};
+      reads_.push_back({++last_ticket_, ReadId(), *index});
+      return ReadLater{last_ticket_};
+    }
+  }
+  const std::optional<ReadId> id = core_.RequestRead();
+  if (!id) return ReadElsewhere{};
+  stats_.reads_by_quorum.Add();
+  if (reads_.empty() || reads_.back().id != *id) reads_.push_back({++last_ticket_, *id, Index()});
+  return ReadLater{last_ticket_};
+}
+
+// Keys expire by the log's time: when a deadline passes and nobody writes, time itself is proposed.
+void Member::ProposePulse() {
+  if (!core_.IsReadyLeader() || !proposals_.empty() || pulse_ > machine_.applied()) return;
+  const std::optional<UnixMs> deadline = machine_.next_deadline();
+  if (!deadline || *deadline > std::max(now_.wall_ms, machine_.log_time())) return;
+  const raft::ProposeResult result =
+      core_.Propose(Payload(store::EnvelopeWriter().Finish(now_.wall_ms, 0)));
+  if (const auto* at = std::get_if<raft::Proposed>(&result)) {
+    pulse_ = at->index;
+    stats_.pulses_proposed.Add();
+  }
+}
+
+void Member::CarryOut() {
+  core_.Take(output_);
+  const BatchNumber number = output_.save.number;
+  if (!output_.save.empty()) seams_.disk.Save(std::move(output_.save));
+  for (raft::Outgoing& outgoing : output_.send_now) {
+    seams_.transport.Send(outgoing.to, std::move(outgoing.message));
+  }
+  for (std::vector<raft::Outgoing>* list : {&output_.send_durable, &after_turn_}) {
+    for (raft::Outgoing& outgoing : *list) {
+      if (number <= persisted_) {
+        seams_.transport.Send(outgoing.to, std::move(outgoing.message));
+      } else {
+        durable_.push_back({number, std::move(outgoing)});
+      }
+    }
+  }
+  after_turn_.clear();
+  if (output_.restore) BeginRestore(*output_.restore);
+  for (const raft::Output::Read& read : output_.reads) {
+    for (WaitingRead& waiting : reads_) {
+      if (waiting.id == ReadId() || waiting.id > read.id) continue;
+      waiting.id = ReadId();
+      waiting.index = read.index;
+    }
+  }
+  for (const NodeId peer : output_.snapshots) {
+    streams_.Start(peer, core_.term(), core_.snapshot(), now_.boot_us);
+  }
+  if (vote_barred_ && core_.MayVote()) {
+    vote_barred_ = false;
+    seams_.disk.CaughtUp();
+  }
+}
+
+// ---- applying ---------------------------------------------------------------------------------
+
+void Member::ApplyCommitted() {
+  if (restore_ != nullptr) return;
+  size_t bytes = 0;
+  size_t entries = 0;
+  while (machine_.applied() < core_.commit() && bytes < kApplyBytesPerTurn &&
+         entries < kApplyEntriesPerTurn) {
+    const raft::Entry& entry = core_.log().At(machine_.applied() + 1);
+    bytes += entry.payload.size();
+    ++entries;
+    ApplyEntry(entry);
+  }
+  if (entries > 0) core_.Applied(machine_.applied());
+}
+
+void Member::ApplyEntry(const raft::Entry& entry) {
+  // Terms only grow along a log: behind an entry of this term none of an older term can follow.
+  while (!proposals_.empty() && proposals_.front().term < entry.term) {
+    stats_.proposals_failed.Add();
+    seams_.clients.Lost(proposals_.front().id, Loss::kNever);
+    proposals_.pop_front();
+  }
+  const Micros started = seams_.stopwatch.Read();
+  const bool ours = !proposals_.empty() && proposals_.front().index == entry.index;
+  if (entry.type == raft::EntryType::kNoop) {
+    KV_CHECK(!ours);
+    machine_.ApplyNoop(entry.index);
+  } else if (ours) {
+    const Proposal proposal = proposals_.front();
+    KV_CHECK(proposal.term == entry.term);
+    proposals_.pop_front();
+    stats_.proposals_committed.Add();
+    stats_.commit_us.Observe(now_.boot_us - proposal.at);
+    machine_.Apply(entry.index, entry.payload.view(), seams_.clients.Applying(proposal.id));
+    seams_.clients.Applied(proposal.id);
+  } else {
+    machine_.Apply(entry.index, entry.payload.view(), nullptr);
+  }
+  stats_.entries_applied.Add();
+  stats_.apply_us.Observe(seams_.stopwatch.Read() - started);
+}
+
+void Member::ResolveUpTo(const raft::SnapshotMeta& meta) {
+  while (!proposals_.empty() &&
+         (proposals_.front().index <= meta.index || proposals_.front().term < meta.term)) {
+    const bool covered = proposals_.front().index <= meta.index;
+    stats_.proposals_failed.Add();
+    seams_.clients.Lost(proposals_.front().id, covered ? Loss::kUnknown : Loss::kNever);
+    proposals_.pop_front();
+  }
+}
+
+void Member::ExpireProposals() {
+  while (!proposals_.empty() &&
+         now_.boot_us - proposals_.front().at >= options_.indoubt_timeout_us) {
+    stats_.proposals_failed.Add();
+    seams_.clients.Lost(proposals_.front().id, Loss::kUnknown);
+    proposals_.pop_front();
+  }
+}
+
+void Member::ServeReads() {
+  ReadTicket ready = 0;
+  while (!reads_.empty() && reads_.front().id == ReadId() &&
+         reads_.front().index <= machine_.applied()) {
+    ready = reads_.front().ticket;
+    reads_.pop_front();
+  }
+  if (ready != 0) seams_.clients.ReadsReady(ready);
+}
+
+void Member::NoticeLeadership() {
+  const bool serves = Serves();
+  if (core_.term() == seen_term_ && core_.leader() == seen_leader_ && serves == seen_serves_)
+    return;
+  const bool reads_died = !core_.IsLeader() || core_.term() != seen_term_;
+  seen_term_ = core_.term();
+  seen_leader_ = core_.leader();
+  seen_serves_ = serves;
+  if (!core_.IsLeader()) streams_.Clear();
+  if (reads_died && !reads_.empty()) {
+    reads_.clear();
+    seams_.clients.ReadsLost();
+  }
+  seams_.clients.LeadershipChanged();
+}
+
+// ---- snapshots --------------------------------------------------------------------------------
+
+void Member::MaybeTakeSnapshot() {
+  if (taker_.running() || restore_ != nullptr) return;
+  if (machine_.applied() <= core_.snapshot().index) {
+    snapshot_requested_ = false;
+    return;
+  }
+  if (!snapshot_requested_ && (LogCost(core_.log()) < options_.snapshot_log_bytes ||
+                               now_.boot_us - snapshot_tried_at_ < kSnapshotRetryUs)) {
+    return;
+  }
+  snapshot_requested_ = false;
+  snapshot_tried_at_ = now_.boot_us;
+  const Index index = machine_.applied();
+  taker_.Begin({index, core_.log().TermAt(index), core_.voters()});
+}
+
+void Member::OnSnapshotWritten(const raft::SnapshotMeta& meta) {
+  if (meta.index <= core_.snapshot().index) return;  // a newer one was installed meanwhile
+  const raft::Log& log = core_.log();
+  Index keep_from = meta.index;
+  size_t kept = 0;
+  while (keep_from > log.base_index()) {
+    kept += log.At(keep_from).payload.size() + kEntryOverheadBytes;
+    if (kept > options_.keep_log_bytes) break;
+    keep_from = keep_from - 1;
+  }
+  core_.SnapshotSaved(meta, keep_from);
+  seams_.disk.Compact({log.base_index(), log.base_term(), core_.voters()});
+}
+
+void Member::OnSnapshotReceived(NodeId from, const raft::SnapshotMeta& meta) {
+  core_.SnapshotReceived(meta);
+  after_turn_.push_back({from, raft::InstallSnapshotReply{core_.term(), meta.index, 0, true}});
+}
+
+void Member::BeginRestore(const raft::SnapshotMeta& meta) {
+  ResolveUpTo(meta);
+  taker_.Abort();
+  if (restore_ != nullptr) machine_.AbortLoad();
+  restore_ = std::make_shared<Restore>();
+  restore_->meta = meta;
+  machine_.BeginLoad();
+  ContinueRestore(restore_);
+}
+
+void Member::ContinueRestore(const std::shared_ptr<Restore>& restore) {
+  seams_.background.Run(
+      [restore, &snapshots = snapshots_] {
+        if (restore->reader == nullptr) {
+          auto reader = snapshots.Read(restore->meta);
+          if (!reader.ok()) {
+            restore->status = reader.status();
+            return;
+          }
+          restore->reader = std::move(reader).value();
+        }
+        const Result<bool> more = restore->reader->Next(restore->chunk);
+        restore->status = more.status();
+        restore->more = more.ok() && more.value();
+      },
+      [this, restore] {
+        if (restore_ != restore) return;
+        if (restore->status.ok() && restore->more) {
+          restore->status = machine_.LoadChunk(restore->chunk);
+        } else if (restore->status.ok()) {
+          restore->status = machine_.FinishLoad(restore->meta.index);
+          restore_.reset();
+        }
+        if (!restore->status.ok()) {
+          seams_.clients.Halt(restore->status);
+        } else if (restore_ != nullptr) {
+          ContinueRestore(restore);
+        }
+      });
+}
+
+}  // namespace kvorum::replica

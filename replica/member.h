@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One member of a group: carries what the Raft core decides to disk, peers, state machine and
+// waiting clients, in the order that makes it true.
+//
+//        Propose   StartRead            Receive   Persisted
+//            \        |                    |        /
+//   turn:   BeginTurn(now)  ... any number of inputs ...  EndTurn()
+//                                                          |
+//            core.Take -> 1 disk  2 peers now  3 peers when durable
+//                         4 apply -> replies               5 reads  6 snapshots
+//
+// A turn is the unit of batching: everything that arrived in it becomes one save, one message per
+// peer, one pass of applies. There is no thread, socket, file or clock here; the seams
+// (replica/seams.h) have them. One thread calls everything.
+//
+// The truth about writes. A proposal is remembered with its term and index until the log tells: the
+// same term applied at its index means it took effect, and its replies are real even if this member
+// has been deposed meanwhile; an applied entry of a newer term, wherever it stands, means it never
+// will, because terms only grow along a log. Only a snapshot in its place, or the in-doubt timeout,
+// leave it unknown.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/stats.h"
+#include "base/time.h"
+#include "disk/snapshot_store.h"
+#include "raft/core.h"
+#include "replica/seams.h"
+#include "replica/snapshot_inbox.h"
+#include "replica/snapshot_streams.h"
+#include "replica/snapshot_taker.h"
+#include "store/machine.h"
+
+namespace kvorum::replica {
+
+struct Options {
+  raft::Options raft;
+  bool lease_reads = true;                  // false: every read asks a majority
+  size_t snapshot_log_bytes = 64ULL << 20;  // take a snapshot when the log holds this much
+  size_t keep_log_bytes = 16ULL << 20;      // kept behind a snapshot for slow followers
+  Micros indoubt_timeout_us = 5'000'000;
+};
+
+struct Seams {
+  LogDisk& disk;
+  Transport& transport;
+  Background& background;
+  Clients& clients;
+  Stopwatch& stopwatch;
+};
+
+// What StartRead says.
+struct ReadNow {};
+struct ReadLater {
+  ReadTicket ticket;
+};
+struct ReadElsewhere {};  // not the leader
+using ReadStart = std::variant<ReadNow, ReadLater, ReadElsewhere>;
+
+struct MemberStats {
+  Counter proposals_committed;
+  Counter proposals_failed;  // lost or in doubt
+  Counter pulses_proposed;
+  Counter entries_applied;
+  Counter reads_by_lease;
+  Counter reads_by_quorum;
+  Counter leases_dropped;  // wall and boot clock disagreed
+  Histogram commit_us;     // proposal to commit, as the turn sees it
+  Histogram apply_us;      // one entry
+};
+
+class Member {
+ public:
+  // `machine` holds the state at restart.snapshot.index. `snapshots` is only used through
+  // seams.background. All are borrowed and outlive the member and its background jobs.
+  Member(const Options& options, raft::Restart restart, store::Machine& machine,
+         disk::SnapshotStore& snapshots, const Seams& seams, Now now);
+  ~Member();
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+
+  // ---- a turn -------------------------------------------------------------------------------
+  void BeginTurn(Now now);
+  void EndTurn();
+  // True when there is work that needs no input: call another turn soon.
+  [[nodiscard]] bool WantsTurn() const;
+  // Boot time at which a turn is needed even if nothing happens.
+  [[nodiscard]] Micros NextWakeup() const;
+
+  // ---- inputs, inside a turn ----------------------------------------------------------------
+  void Receive(NodeId from, raft::Message message);
+  void Persisted(BatchNumber number);
+  void PeerUnreachable(NodeId peer) { core_.PeerUnreachable(peer); }
+  // A whole envelope (store/envelope.h). After an error the caller keeps it.
+  std::optional<raft::ProposeError> Propose(std::string envelope, ProposalId id);
+  ReadStart StartRead();
+  bool TransferLeadership(NodeId target) { return core_.TransferLeadership(target); }
+  // Takes a snapshot as soon as possible; no effect while one is running.
+  void RequestSnapshot() { snapshot_requested_ = true; }
+
+  // ---- view ---------------------------------------------------------------------------------
+  [[nodiscard]] const raft::Core& core() const { return core_; }
+  [[nodiscard]] const MemberStats& stats() const { return stats_; }
+  [[nodiscard]] Now now() const { return now_; }
+  // The leader, with an entry of its term committed: writes and reads are served.
+  [[nodiscard]] bool Serves() const { return core_.IsReadyLeader() && !core_.IsTransferring(); }
+  [[nodiscard]] size_t proposals_pending() const { return proposals_.size(); }
+  // The state machine's place in the log; lags core().applied() while a snapshot is loaded.
+  [[nodiscard]] Index applied() const { return machine_.applied(); }
+  [[nodiscard]] const SnapshotTaker& taker() const { return taker_; }
+  [[nodiscard]] bool restoring() const { return restore_ != nullptr; }
+  [[nodiscard]] BatchNumber persisted() const { return persisted_; }
+
+ private:
+  struct Proposal {
+    ProposalId id;
+    Term term;
+    Index index;
+    Micros at;
+  };
+  struct WaitingRead {
+    ReadTicket ticket;
+    ReadId id;    // 0: the index is known already
+    Index index;  // 0: a majority is being asked
+  };
+  struct DurableMessage {
+    BatchNumber after;
+    raft::Outgoing outgoing;
+  };
+  // A received snapshot on its way from the file into the machine.
+  struct Restore {
+    raft::SnapshotMeta meta;
+    std::unique_ptr<disk::SnapshotReader> reader;  // touched by background jobs only
+    std::string chunk;
+    bool more = true;
+    Status status;
+  };
+
+  void ProposePulse();
+  void CarryOut();
+  void BeginRestore(const raft::SnapshotMeta& meta);
+  void ContinueRestore(const std::shared_ptr<Restore>& restore);
+  void ApplyCommitted();
+  void ApplyEntry(const raft::Entry& entry);
+  void ResolveUpTo(const raft::SnapshotMeta& meta);
+  void ExpireProposals();
+  void ServeReads();
+  void NoticeLeadership();
+  void OnSnapshotWritten(const raft::SnapshotMeta& meta);
+  void OnSnapshotReceived(NodeId from, const raft::SnapshotMeta& meta);
+  void MaybeTakeSnapshot();
+
+  Options options_;
+  store::Machine& machine_;
+  disk::SnapshotStore& snapshots_;
+  Seams seams_;
+  raft::Core core_;
+  Now now_;
+  raft::Output output_;
+  BatchNumber persisted_;
+  std::deque<DurableMessage> durable_;  // `after` ascends
+  std::deque<Proposal> proposals_;      // index ascends
+  std::deque<WaitingRead> reads_;       // ticket ascends
+  ReadTicket last_ticket_ = 0;
+  Index pulse_;  // the last time pulse proposed
+  bool vote_barred_;
+  bool snapshot_requested_ = false;
+  Micros snapshot_tried_at_;
+  std::vector<raft::Outgoing> after_turn_;  // once what this turn saves is durable
+  bool housekeeping_ = false;
+  std::shared_ptr<Restore> restore_;
+  SnapshotTaker taker_;
+  SnapshotStreams streams_;
+  SnapshotInbox inbox_;
+  // What the clients were last told.
+  Term seen_term_;
+  NodeId seen_leader_;
+  bool seen_serves_ = false;
+  MemberStats stats_;
+};
+
+}  // namespace kvorum::replica

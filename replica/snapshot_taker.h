@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes a snapshot of the running state machine: a slice is serialized each turn, on the member's
+// thread, and handed to the background thread, which writes the file. Writes go on meanwhile; the
+// machine saves what they are about to change (store/machine.h). Nothing is copied wholesale.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/stats.h"
+#include "base/time.h"
+#include "disk/snapshot_store.h"
+#include "replica/seams.h"
+#include "store/machine.h"
+
+namespace kvorum::replica {
+
+struct TakerStats {
+  Counter taken;
+  Counter failed;     // the file could not be written; retried at the next occasion
+  Gauge bytes;        // content of the newest one
+  Gauge finished_at;  // boot time in microseconds; 0 = never in this life
+};
+
+class SnapshotTaker {
+ public:
+  // `written` is called with the meta of a snapshot that is durable.
+  SnapshotTaker(store::Machine& machine, disk::SnapshotStore& snapshots, Background& background,
+                std::function<void(const raft::SnapshotMeta&)> written);
+
+  [[nodiscard]] bool running() const { return run_ != nullptr; }
+  // `meta` describes the machine as it stands. Not while running.
+  void Begin(const raft::SnapshotMeta& meta);
+  // Once a turn.
+  void Step(Micros now);
+  // There is something to serialize and room for it.
+  [[nodiscard]] bool WantsTurn() const;
+  // The machine's state was replaced: what was written so far is of no use.
+  void Abort();
+  [[nodiscard]] const TakerStats& stats() const { return stats_; }
+
+ private:
+  struct Run {
+    raft::SnapshotMeta meta;
+    std::unique_ptr<disk::SnapshotWriter> writer;  // background jobs only
+    Status status;                                 // background jobs, read in their `done`
+    uint64_t bytes = 0;
+    size_t jobs = 0;  // in flight
+    bool serialized = false;
+    bool aborted = false;
+  };
+
+  void Finish(const std::shared_ptr<Run>& run, Micros now);
+
+  store::Machine& machine_;
+  disk::SnapshotStore& snapshots_;
+  Background& background_;
+  std::function<void(const raft::SnapshotMeta&)> written_;
+  std::shared_ptr<Run> run_;
+  TakerStats stats_;
+};
+
+}  // namespace kvorum::replica
