@@ -47,11 +47,15 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "base/stats.h"
 #include "base/status.h"
+#include "disk/batch_builder.h"
 #include "disk/files.h"
 #include "disk/limits.h"
+#include "disk/log_reader.h"
+#include "disk/segment.h"
+#include "disk/segment_files.h"
 #include "disk/vote_file.h"
+#include "disk/wal_stats.h"
 #include "raft/types.h"
 
 namespace kvorum::disk {
@@ -86,20 +90,6 @@ struct Recovered {
   }
 };
 
-// Written by the WAL's thread, readable by any.
-struct WalStats {
-  Counter appended_bytes;  // with record headers and padding
-  Counter appended_batches;
-  Counter appended_entries;
-  Counter syncs;  // of segments
-  Counter vote_saves;
-  Counter segments_created;   // written with zeroes
-  Counter segments_recycled;  // taken from spare ones
-  Counter segments_dropped;
-  Gauge segments;
-  Gauge disk_bytes;  // segments and spares
-};
-
 class Wal {
  public:
   // Creates what is missing in an empty `dir`, recovers otherwise. kCorrupt names file and offset;
@@ -124,6 +114,10 @@ class Wal {
   // A base behind the present one is ignored.
   Status Compact(const raft::SnapshotMeta& base);
 
+  // Work for an idle moment: writes one spare segment ahead when there are too few, and says
+  // whether it did. Without it a new segment is written with zeroes when it is needed.
+  Result<bool> PrepareSpare();
+
   // The log has caught up with what it lost; durable when it returns.
   Status CaughtUp();
 
@@ -142,23 +136,27 @@ class Wal {
     uint64_t used_bytes = 0;
     Index last_live;  // the newest entry in it that nothing later replaced; 0 = none
   };
-  struct RecordToWrite;
 
   Wal(Files& files, std::string dir, const WalOptions& options);
 
   Status Recover(Recovered* out);
-  Status StartFresh();
-  Status FillSpares();
-  Status Roll(uint64_t batch_bytes);
-  Status Announce(const std::string& prepared, uint64_t sequence, uint64_t file_bytes,
-                  std::unique_ptr<File> file, std::span<const std::string_view> first_batch);
-  Status TakeSpare(std::string* name, std::unique_ptr<File>* file);
-  Result<std::unique_ptr<File>> CreateZeroed(const std::string& name, uint64_t bytes);
-  Status WriteBatch(std::span<const RecordToWrite> records);
-  void NoteAppended(const raft::Save& save);
-  Status SyncAll();
+  Status StartFresh(const LogContents& found);
+  Status NoteFindings(const LogContents& found);
+  Status ContinueInNewSegment(const LogContents& found);
+  Status TruncateCutTail(const LogContents& found);
+  void Report(LogContents found, Recovered* out);
+
+  Status AppendInner(std::span<const raft::Save> saves);
+  Status CompactInner(const raft::SnapshotMeta& base);
+  Status SyncInner();
+  Status MakeRoom(uint64_t batch_bytes);
+  Status WriteBatch();
+  void NoteEntries(std::span<const raft::Entry> entries);
+  void NoteReset(const raft::SnapshotMeta& base);
   Status DropOldSegments();
-  [[nodiscard]] Witness CurrentWitness() const;
+  Status SyncWitness();
+  [[nodiscard]] SegmentHeader HeaderHere(uint64_t sequence) const;
+  [[nodiscard]] Witness WitnessHere() const;
   void PublishSizes();
   Status Latch(Status status);
 
@@ -175,8 +173,9 @@ class Wal {
   std::unique_ptr<File> file_;    // of segments_.back()
   uint64_t offset_ = 0;           // where the next batch goes
   uint32_t chain_ = 0;            // checksum of the last record
-  bool dirty_ = false;            // written since the last sync
-  bool drop_pending_ = false;     // a reset was appended
+  BatchBuilder batch_builder_;
+  bool dirty_ = false;         // written since the last sync
+  bool drop_pending_ = false;  // a reset was appended
 
   raft::SnapshotMeta base_;
   Index last_index_;
@@ -185,8 +184,7 @@ class Wal {
   uint64_t synced_batch_ = 0;  // last durable
   Witness owed_;               // only its owed fields are used
 
-  std::vector<uint64_t> spares_;
-  uint64_t next_spare_ = 1;
+  SegmentFiles segment_files_;
 };
 
 }  // namespace kvorum::disk

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The life of segment files: written with zeroes ahead, prepared under a temporary name, announced
+// under their real one, and at the end recycled or removed.
+//
+//   spare-<n>.log --(rename, sync)--> wal-<s>.tmp --header, sync, rename, sync--> wal-<s>.log
+//        ^                              ^                                             |
+//        |                              '-- new file, zeroes, sync                    |
+//        '-----------------------------(rename, sync)-- compacted away ---------------'
+//
+// A temporary file is never taken up again: recovery removes it. So the bytes of one sequence
+// number are only ever written to one file.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "disk/files.h"
+#include "disk/wal_stats.h"
+
+namespace kvorum::disk {
+
+class SegmentFiles {
+ public:
+  SegmentFiles(Files& files, const std::string& dir, uint64_t segment_bytes, uint32_t spares_wanted,
+               WalStats& stats)
+      : files_(files),
+        dir_(dir),
+        segment_bytes_(segment_bytes),
+        spares_wanted_(spares_wanted),
+        stats_(stats) {}
+
+  // Takes over the spare files that are there, when they have the right size; others are removed.
+  Status Adopt(const std::vector<uint64_t>& spares);
+  // Removes files by name, durably.
+  Status RemoveAll(const std::vector<std::string>& names);
+
+  // A file for segment `sequence` of at least `bytes`, under its temporary name.
+  Result<std::unique_ptr<File>> Prepare(uint64_t sequence, uint64_t bytes);
+  // Gives it its name, durably. What must be durable in it was synced before.
+  Status Announce(uint64_t sequence);
+  // Renames to a spare or removes, without syncing the directory.
+  Status Retire(uint64_t sequence, uint64_t file_bytes);
+  Status SyncDir() { return files_.SyncDir(dir_); }
+
+  // Creates one spare when there are too few; says whether it did. A full disk is no error.
+  Result<bool> AddSpare();
+  [[nodiscard]] uint64_t SpareBytes() const { return spares_.size() * segment_bytes_; }
+
+ private:
+  Result<std::unique_ptr<File>> CreateZeroed(const std::string& path, uint64_t bytes);
+
+  Files& files_;
+  const std::string& dir_;
+  uint64_t segment_bytes_;
+  uint32_t spares_wanted_;
+  WalStats& stats_;
+  std::vector<uint64_t> spares_;
+  uint64_t next_spare_ = 1;
+};
+
+}  // namespace kvorum::disk
