@@ -200,7 +200,10 @@ class Reading {
     std::vector<Record> records;
     uint64_t proven = std::max({header.last_batch, synced_batch_, out_.vote.witness.batch});
     while (scout.NextBatch(records)) proven = std::max(proven, records.back().commit.synced_batch);
-    if (Status s = JudgeTail(last, scout); !s.ok()) return s;
+    if (Status s = JudgeTail(last, scout); !s.ok()) {
+      if (visitor_ != nullptr) (void)ReplayUpTo(last, scout.batch());  // show what is readable
+      return s;
+    }
     if (!has_vote_) {
       if (header.sequence != 1 || scout.batch() != 0) {
         return {StatusCode::kCorrupt, dir_ + ": there is a log but no vote file"};
@@ -223,6 +226,15 @@ class Reading {
       for (const Record& record : records) {
         if (record.type != RecordType::kCommit) out_.unproven.push_back(record.body);
       }
+    }
+    return Status::Ok();
+  }
+
+  Status ReplayUpTo(size_t i, uint64_t batch) {
+    BatchReader reader(*out_.last_segment, out_.segments[i].header);
+    std::vector<Record> records;
+    while (reader.batch() < batch && reader.NextBatch(records)) {
+      if (Status s = ReplayBatch(i, records); !s.ok()) return s;
     }
     return Status::Ok();
   }

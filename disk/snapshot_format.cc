@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "disk/snapshot_format.h"
+
+#include "base/coding.h"
+#include "base/crc32c.h"
+#include "disk/files.h"
+#include "disk/limits.h"
+#include "disk/meta_coding.h"
+
+namespace kvorum::disk {
+namespace {
+
+constexpr uint64_t kHeaderMagic = 0x50414E534D52564BULL;  // "KVRMSNAP"
+constexpr uint64_t kFooterMagic = 0x444E45534D52564BULL;  // "KVRMSEND"
+constexpr uint32_t kVersion = 1;
+constexpr std::string_view kPrefix = "snapshot-";
+constexpr std::string_view kSuffix = ".snap";
+
+}  // namespace
+
+std::string EncodeSnapshotHeader(const SnapshotHeader& header) {
+  std::string bytes;
+  PutU64(bytes, kHeaderMagic);
+  PutU32(bytes, kVersion);
+  PutU64(bytes, header.cluster_id);
+  PutMeta(bytes, header.meta);
+  PutU32(bytes, Crc32c(0, bytes));
+  return bytes;
+}
+
+uint64_t SnapshotHeaderBytes(std::string_view fixed) {
+  Reader in(fixed);
+  if (in.U64() != kHeaderMagic || in.U32() != kVersion) return 0;
+  in.Take(8 + 8 + 8);
+  const uint32_t voters = in.U32();
+  if (!in.ok() || voters > kMaxVoters) return 0;
+  return kSnapshotHeaderFixedBytes + 8 * uint64_t{voters} + 4;
+}
+
+bool DecodeSnapshotHeader(std::string_view bytes, SnapshotHeader* header) {
+  if (bytes.size() < kSnapshotHeaderFixedBytes + 4) return false;
+  Reader in(bytes);
+  if (in.U64() != kHeaderMagic || in.U32() != kVersion) return false;
+  header->cluster_id = in.U64();
+  header->meta = ReadMeta(in);
+  const uint32_t crc = in.U32();
+  return in.Done() && crc == Crc32c(0, bytes.substr(0, bytes.size() - 4));
+}
+
+std::string EncodeFooter(const SnapshotFooter& footer) {
+  std::string bytes;
+  PutU32(bytes, 0);
+  PutU32(bytes, 0);
+  PutU64(bytes, footer.chunks);
+  PutU64(bytes, footer.content_bytes);
+  PutU32(bytes, footer.content_crc);
+  PutU64(bytes, kFooterMagic);
+  PutU32(bytes, Crc32c(0, bytes));
+  return bytes;
+}
+
+bool DecodeFooter(std::string_view bytes, SnapshotFooter* footer) {
+  Reader in(bytes);
+  const bool marked = in.U32() == 0 && in.U32() == 0;
+  footer->chunks = in.U64();
+  footer->content_bytes = in.U64();
+  footer->content_crc = in.U32();
+  const bool magic = in.U64() == kFooterMagic;
+  const uint32_t crc = in.U32();
+  return in.Done() && marked && magic && crc == Crc32c(0, bytes.substr(0, bytes.size() - 4));
+}
+
+uint32_t ChunkCrc(uint64_t number, std::string_view bytes) {
+  std::string seed;
+  PutU64(seed, number);
+  PutU32(seed, static_cast<uint32_t>(bytes.size()));
+  return Crc32c(Crc32c(0, seed), bytes);
+}
+
+std::string SnapshotName(const raft::SnapshotMeta& meta) {
+  return std::string(kPrefix) + Hex16(meta.index.value()) + "-" + Hex16(meta.term.value()) +
+         std::string(kSuffix);
+}
+
+bool ParseSnapshotName(std::string_view name, raft::SnapshotMeta* meta) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return false;
+  if (name.size() != kPrefix.size() + 33 + kSuffix.size()) return false;
+  const std::string_view numbers = name.substr(kPrefix.size(), 33);
+  uint64_t index = 0;
+  uint64_t term = 0;
+  if (!ParseHex16(numbers.substr(0, 16), &index) || numbers[16] != '-' ||
+      !ParseHex16(numbers.substr(17), &term)) {
+    return false;
+  }
+  *meta = {Index(index), Term(term), {}};
+  return true;
+}
+
+}  // namespace kvorum::disk
