@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "disk/wal.h"
+
+#include <gtest/gtest.h>
+
+#include "base/crc32c.h"
+#include "tests/disk/log_model.h"
+
+namespace kvorum::disk {
+namespace {
+
+TEST(Wal, FirstStartIsEmptyAndSecondFindsWhatWasSynced) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  EXPECT_TRUE(log.recovered.fresh);
+  EXPECT_TRUE(log.recovered.entries.empty());
+  raft::Save save = VoteFor(2, 7);
+  save.entries = {MakeEntry(1, 1, ""), MakeEntry(2, 2, "two"), MakeEntry(3, 2, "three")};
+  ASSERT_TRUE(log.Write({save}).ok());
+  EXPECT_EQ(log.wal->stats().appended_entries.Get(), 3u);
+
+  ASSERT_TRUE(log.Open().ok());
+  EXPECT_FALSE(log.recovered.fresh);
+  EXPECT_EQ(log.recovered.entries, save.entries);
+  EXPECT_EQ(log.recovered.hard_state, *save.hard_state);
+  EXPECT_EQ(log.recovered.last_batch, 1u);
+  EXPECT_EQ(log.recovered.note, "");
+}
+
+TEST(Wal, AnEntryAtOrBelowTheLastTruncatesTheSuffix) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_TRUE(
+      log.Write({SaveOf({MakeEntry(1, 1, "a"), MakeEntry(2, 1, "b"), MakeEntry(3, 1, "c")})}).ok());
+  ASSERT_TRUE(log.Write({SaveOf({MakeEntry(2, 2, "B")})}).ok());
+  EXPECT_EQ(log.wal->last_index(), Index(2));
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_EQ(log.recovered.entries.size(), 2u);
+  EXPECT_EQ(log.recovered.entries[1], MakeEntry(2, 2, "B"));
+}
+
+TEST(Wal, SegmentsRollAndAreRecycledByCompaction) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  for (uint64_t i = 1; i <= 40; ++i) {
+    ASSERT_TRUE(log.Write({SaveOf({MakeEntry(i, 1, std::string(900, 'x'))})}).ok());
+  }
+  const size_t before = log.wal->segment_count();
+  EXPECT_GT(before, 5u);
+  ASSERT_TRUE(log.wal->Compact(MetaAt(35, 1)).ok());
+  EXPECT_LT(log.wal->segment_count(), 4u);
+  EXPECT_EQ(log.wal->base(), MetaAt(35, 1));
+  // Recycled ones are taken up again, and their old bytes are never read as new.
+  for (uint64_t i = 41; i <= 60; ++i) {
+    ASSERT_TRUE(log.Write({SaveOf({MakeEntry(i, 1, std::string(900, 'x'))})}).ok());
+    MemoryFiles copy;
+    copy.Restore(*log.files.Save());
+    Recovered found;
+    ASSERT_TRUE(Wal::Open(copy, kLogDir, log.options, &found).ok());
+    ASSERT_EQ(found.last_index(), Index(i));
+    ASSERT_EQ(found.base, MetaAt(35, 1));
+  }
+  EXPECT_GE(log.wal->stats().segments_recycled.Get(), 2u);
+  ASSERT_TRUE(log.wal->Compact(MetaAt(10, 1)).ok()) << "a base behind the present one is ignored";
+  EXPECT_EQ(log.wal->base(), MetaAt(35, 1));
+}
+
+TEST(Wal, Scenario54ResetDropsTheOldLog) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_TRUE(log.Write({SaveOf({MakeEntry(1, 1, "a"), MakeEntry(2, 1, "b")})}).ok());
+  raft::Save install;
+  install.reset_to = MetaAt(100, 5);
+  install.entries = {MakeEntry(101, 5, "after")};
+  ASSERT_TRUE(log.Write({VoteFor(5, 0), install}).ok());
+  ASSERT_TRUE(log.Open().ok());
+  EXPECT_EQ(log.recovered.base, MetaAt(100, 5));
+  EXPECT_EQ(log.recovered.entries, install.entries);
+}
+
+TEST(Wal, Scenario55TermAndVoteSurviveCompactionAndRestarts) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_TRUE(log.Write({VoteFor(9, 3)}).ok());
+  for (uint64_t i = 1; i <= 30; ++i) {
+    ASSERT_TRUE(log.Write({SaveOf({MakeEntry(i, 8, std::string(800, 'y'))})}).ok());
+  }
+  ASSERT_TRUE(log.wal->Compact(MetaAt(30, 8)).ok());
+  for (int restart = 0; restart < 4; ++restart) {
+    ASSERT_TRUE(log.Open().ok());
+    EXPECT_EQ(log.recovered.hard_state, (raft::HardState{Term(9), NodeId(3)}));
+    EXPECT_EQ(log.recovered.base, MetaAt(30, 8));
+    EXPECT_TRUE(log.recovered.entries.empty());
+  }
+}
+
+TEST(Wal, TermOfTheLastEntryRaisesTheHardStateAndClearsTheVote) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_TRUE(log.Write({VoteFor(2, 3), SaveOf({MakeEntry(1, 4, "x")})}).ok());
+  ASSERT_TRUE(log.Open().ok());
+  EXPECT_EQ(log.recovered.hard_state, (raft::HardState{Term(4), NodeId()}));
+}
+
+TEST(Wal, ABatchLargerThanASegmentGetsItsOwn) {
+  TestLog log;
+  log.options.segment_bytes = 64 * 1024;
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_TRUE(log.Write({SaveOf({MakeEntry(1, 1, "small")})}).ok());
+  std::string large(3 << 20, 'L');
+  for (size_t i = 0; i < large.size(); i += 97) large[i] = static_cast<char>(i);
+  ASSERT_TRUE(log.Write({SaveOf({MakeEntry(2, 1, large)})}).ok());
+  ASSERT_TRUE(log.Write({SaveOf({MakeEntry(3, 1, "small again")})}).ok());
+  EXPECT_EQ(log.wal->segment_count(), 3u);
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_EQ(log.recovered.entries.size(), 3u);
+  EXPECT_EQ(log.recovered.entries[1].payload.view(), large);
+}
+
+TEST(Wal, AnUnsyncedLargeBatchIsCarriedOverByRecovery) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  const std::string large(100000, 'U');
+  ASSERT_TRUE(log.wal->Append(std::vector{SaveOf({MakeEntry(1, 1, large)})}).ok());
+  Rng rng(1);
+  log.files.Crash(rng, CrashMode::kProcess);
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_EQ(log.recovered.entries.size(), 1u);
+  log.files.Crash(rng, CrashMode::kDropUnsynced);
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_EQ(log.recovered.entries.size(), 1u);
+  EXPECT_EQ(log.recovered.entries[0].payload.view(), large);
+}
+
+TEST(Wal, OneAppendIsOneWriteAndOneSyncIsOneSync) {
+  TestLog log;
+  log.options.segment_bytes = 1 << 20;
+  ASSERT_TRUE(log.Open().ok());
+  const uint64_t before = log.files.changes();
+  std::vector<raft::Save> saves;
+  for (uint64_t i = 1; i <= 50; ++i) saves.push_back(SaveOf({MakeEntry(i, 1, "value")}));
+  ASSERT_TRUE(log.wal->Append(saves).ok());
+  EXPECT_EQ(log.files.changes() - before, 1u);
+  ASSERT_TRUE(log.wal->Sync().ok());
+  EXPECT_EQ(log.files.changes() - before, 3u) << "write, sync, witness";
+  ASSERT_TRUE(log.wal->Sync().ok());
+  EXPECT_EQ(log.files.changes() - before, 3u) << "nothing to sync";
+}
+
+TEST(Wal, RestartsWithoutWritesDoNotPileUpDisk) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_TRUE(log.Write({SaveOf({MakeEntry(1, 1, "x")})}).ok());
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(log.Open().ok());
+  // Closed empty segments are cut down to their header, and go with the next compaction.
+  EXPECT_LE(log.files.UsedBytes(),
+            12 * kSegmentHeaderBytes + 2 * log.options.segment_bytes + kVoteFileBytes);
+  ASSERT_TRUE(log.wal->Compact(MetaAt(1, 1)).ok());
+  EXPECT_EQ(log.wal->segment_count(), 1u);
+}
+
+TEST(Wal, SparesAreMadeAheadAndAFullDiskIsNoErrorThere) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  EXPECT_TRUE(log.wal->PrepareSpare().value());
+  log.files.SetCapacity(log.files.UsedBytes() + 10);
+  EXPECT_FALSE(log.wal->PrepareSpare().value());
+  log.files.SetCapacity(UINT64_MAX);
+  EXPECT_TRUE(log.wal->PrepareSpare().value());
+  EXPECT_FALSE(log.wal->PrepareSpare().value()) << "enough";
+  for (uint64_t i = 1; i <= 10; ++i) {
+    ASSERT_TRUE(log.Write({SaveOf({MakeEntry(i, 1, std::string(1500, 'x'))})}).ok());
+  }
+  EXPECT_EQ(log.wal->stats().segments_recycled.Get(), 2u);
+  ASSERT_TRUE(log.Open().ok());
+  EXPECT_EQ(log.recovered.entries.size(), 10u);
+}
+
+TEST(Wal, AnotherNodesLogIsRefused) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_TRUE(log.Write({SaveOf({MakeEntry(1, 1, "x")})}).ok());
+  for (int field = 0; field < 3; ++field) {
+    log.options = TestOptions();
+    if (field == 0) log.options.node = NodeId(8);
+    if (field == 1) log.options.cluster_id = 1;
+    if (field == 2) log.options.group = GroupId(1);
+    EXPECT_EQ(log.Open().code(), StatusCode::kInvalid);
+  }
+  log.options = TestOptions();
+  EXPECT_TRUE(log.Open().ok());
+}
+
+// Persisted numbers are append-only: these bytes must still be read by every later release.
+TEST(Wal, GoldenFormat) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  raft::Save save = VoteFor(3, 2);
+  save.reset_to = MetaAt(10, 2);
+  save.entries = {MakeEntry(11, 3, "golden"), MakeEntry(12, 3, "")};
+  ASSERT_TRUE(log.Write({save}).ok());
+  const std::string segment = log.files.Contents(log.SegmentPath(1));
+  const std::string vote = log.files.Contents(log.VotePath());
+  EXPECT_EQ(Crc32c(0, segment.substr(0, kSegmentHeaderBytes)), 0u);
+  EXPECT_EQ(Crc32c(0, segment.substr(kSegmentHeaderBytes, 512)), 0u);
+  EXPECT_EQ(Crc32c(0, vote), 0u);
+}
+
+}  // namespace
+}  // namespace kvorum::disk
