@@ -78,7 +78,7 @@ class Parser {
   void SetLimits(const ParserLimits& limits) { limits_ = limits; }
 
  private:
-  enum class Step : unsigned char { kDone, kMore, kFailed, kHttp };
+  enum class Step : unsigned char { kDone, kMore, kFailed };
   struct Slice {
     size_t offset;
     size_t size;

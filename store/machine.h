@@ -145,6 +145,7 @@ class Machine {
   std::unique_ptr<SnapshotReader> loading_;
   Index applied_;
   uint64_t random_key_counter_ = 0;  // RANDOMKEY's choice; not state
+  uint64_t counted_copies_ = 0;      // of this keyspace's snapshot, in stats_ already
   EnvelopeCommand command_;          // reused by Apply
 };
 

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One numbered database: an array of 16384 slot tables, made when the first key arrives, and an
+// ordered index of the keys that have a deadline. Every change of a record goes through here, so
+// that a running snapshot sees it first, and the deadline index and the memory count stay right.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "absl/container/btree_set.h"
+#include "base/time.h"
+#include "store/limits.h"
+#include "store/record.h"
+#include "store/slot.h"
+#include "store/slot_table.h"
+
+namespace kvorum::store {
+
+class SnapshotWriter;
+
+class Database {
+ public:
+  // `snapshot` must outlive every change, not the object itself.
+  Database(const KeyHash& key_hash, SnapshotWriter& snapshot)
+      : key_hash_(key_hash), snapshot_(&snapshot) {}
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  ~Database();
+
+  // Expired keys included: the caller knows the time. Valid until the next change.
+  [[nodiscard]] const Record* Find(std::string_view key) const;
+
+  // --- Changes. Each invalidates every Record* of this database.
+
+  // Sets a string. An existing record of any type goes; its deadline too, unless it is passed in.
+  void Set(std::string_view key, const Record::Value& value, std::optional<UnixMs> deadline);
+  // Takes over a record made elsewhere with epoch(); one with the same key goes.
+  void Put(Record* record);
+  // Takes the record of `key`, which must be there, out of the table, renamed to `new_key`: the
+  // caller owns it and gives it to Put, of this database or another of the same keyspace. An object
+  // moves with it, it is not cloned.
+  Record* MoveOut(std::string_view key, std::string_view new_key);
+  // False: it was not there.
+  bool Remove(std::string_view key);
+  // The key must be there.
+  void SetDeadline(std::string_view key, std::optional<UnixMs> deadline);
+  // The key must be there and hold a string: makes it a raw string of `size` bytes, not shorter
+  // than it was, zeroes appended, and returns its bytes to write into.
+  char* Grow(std::string_view key, size_t size);
+
+  // The epoch that records made for Put carry.
+  [[nodiscard]] uint16_t epoch() const;
+
+  // The first in order of (deadline, key).
+  [[nodiscard]] std::optional<UnixMs> next_deadline() const {
+    if (deadlines_.empty()) return std::nullopt;
+    return deadlines_.begin()->at;
+  }
+  void RemoveFirstDeadline();
+
+  [[nodiscard]] size_t size() const { return count_; }
+  [[nodiscard]] size_t with_deadline() const { return deadlines_.size(); }
+  [[nodiscard]] size_t MemoryBytes() const;
+  [[nodiscard]] size_t CountInSlot(uint16_t slot) const {
+    return slots_ == nullptr ? 0 : (*slots_)[slot].size();
+  }
+
+  // --- Iteration, in order of slot and hash: a position is where the next page begins.
+  struct Position {
+    uint32_t slot = 0;  // kSlots: the end
+    uint64_t hash = 0;
+    [[nodiscard]] bool AtEnd() const { return slot >= kSlots; }
+  };
+  // Visits the records from `position` to the end of its page and moves on to the next page that
+  // may have records. The database must not change meanwhile.
+  template <class Visit>
+  void VisitPage(Position& position, Visit visit) const {
+    if (slots_ == nullptr) {
+      position.slot = kSlots;
+      return;
+    }
+    while (!position.AtEnd() && (*slots_)[position.slot].empty()) NextSlot(position);
+    if (position.AtEnd()) return;
+    const uint64_t from = position.hash;
+    position.hash = (*slots_)[position.slot].VisitPage(from, [&](Record* record) {
+      if (from == 0 || key_hash_(record->key()) >= from) visit(record);
+    });
+    if (position.hash == 0) NextSlot(position);
+  }
+  template <class Visit>
+  void ForEach(Visit visit) const {
+    for (Position position; !position.AtEnd();) VisitPage(position, visit);
+  }
+
+  // Frees records from the front, about `budget` of them, without telling anybody; the database is
+  // only good for more of the same afterwards. True when nothing is left.
+  bool FreeSome(size_t budget);
+
+ private:
+  using Slots = std::array<SlotTable, kSlots>;
+
+  struct Deadline {
+    UnixMs at;
+    Record* record;
+  };
+  // By key among equals, so that the order of removal is a function of the state alone.
+  struct Earlier {
+    bool operator()(const Deadline& a, const Deadline& b) const {
+      return a.at != b.at ? a.at < b.at : a.record->key() < b.record->key();
+    }
+  };
+
+  static void NextSlot(Position& position) {
+    ++position.slot;
+    position.hash = 0;
+  }
+  SlotTable& TableFor(std::string_view key);
+  [[nodiscard]] Record** Place(std::string_view key, uint64_t hash) const;
+  // Lets the snapshot save the record before it changes, and takes it out of index and counts.
+  void Detach(Record* record);
+  // The opposite, after the change.
+  void Attach(Record* record);
+
+  KeyHash key_hash_;
+  SnapshotWriter* snapshot_;
+  std::unique_ptr<Slots> slots_;
+  absl::btree_set<Deadline, Earlier> deadlines_;
+  size_t count_ = 0;
+  size_t record_bytes_ = 0;
+  uint32_t freed_slots_ = 0;
+};
+
+}  // namespace kvorum::store

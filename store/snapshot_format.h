@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The bytes of a snapshot's records, as docs/formats/snapshot-records.md describes them:
+//
+//   stream  = header record* end
+//   each    = kind u8, body length varint, body
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "store/record.h"
+
+namespace kvorum::store {
+
+inline constexpr uint64_t kSnapshotVersion = 1;
+
+// Append-only.
+enum class SnapshotKind : uint8_t { kHeader = 1, kRecord = 2, kEnd = 3 };
+
+struct SnapshotHeader {
+  UnixMs log_time = 0;
+  uint32_t databases = 0;
+};
+
+void AppendSnapshotHeader(std::string& out, const SnapshotHeader& header);
+void AppendSnapshotRecord(std::string& out, uint8_t database, const Record& record);
+void AppendSnapshotEnd(std::string& out, uint64_t records);
+
+// Readers of bodies: false for anything malformed.
+bool ReadSnapshotHeader(std::string_view body, SnapshotHeader& header);
+// On success `record` is new and owned by the caller. `max_string_bytes` bounds the value.
+bool ReadSnapshotRecord(std::string_view body, size_t max_string_bytes, uint8_t& database,
+                        Record*& record);
+bool ReadSnapshotEnd(std::string_view body, uint64_t& records);
+
+}  // namespace kvorum::store
