@@ -262,7 +262,8 @@ class Reading {
     if (has_vote_ && evidence.vote_sequence > out_.vote.sequence) {
       return StaleVote(evidence.vote_sequence);
     }
-    if (evidence.any || scout.bad_offset() != scout.offset()) {
+    const bool torn = evidence.any || scout.bad_offset() != scout.offset();
+    if (torn && out_.vote.witness.batch <= scout.batch()) {
       Note("cut an unsynced batch: " + PathOf(last) + " at offset " +
            std::to_string(scout.offset()));
     }

@@ -254,24 +254,30 @@ Result<std::unique_ptr<VoteFile>> VoteFile::Open(Files& files, const std::string
   vote->next_slot_ = both_states ? found.hard_state : 1 - found.hard_state;
   const WitnessSlot& witness = found.witnesses[found.witness];
   vote->witness_sequence_ = witness.sequence;
-  const bool both_witnesses = found.witnesses[0].good && found.witnesses[1].good;
-  vote->witness_slot_ = both_witnesses ? found.witness : 1 - found.witness;
+  vote->witness_slot_ = 1 - found.witness;
+  // The newer witness may be in the page cache only: on the disk before the older one goes.
+  if (Status s = vote->file_->SyncData(); !s.ok()) return s;
   if (Status s = vote->WriteWitness(witness.witness); !s.ok()) return s;
-  if (Status s = vote->Save(contents->hard_state); !s.ok()) return s;
+  // Under its own number: the slots must never be two writes apart.
+  if (Status s = vote->WriteBoth(contents->sequence, contents->hard_state); !s.ok()) return s;
   if (Status s = vote->WriteWitness(witness.witness); !s.ok()) return s;
   if (Status s = vote->Sync(); !s.ok()) return s;
-  contents->sequence = vote->sequence_;
   return vote;
 }
 
 Status VoteFile::Save(const raft::HardState& hard_state) {
-  const std::string slot = EncodeHardState(sequence_ + 1, {cluster_id_, node_}, hard_state);
+  if (Status s = WriteBoth(sequence_ + 1, hard_state); !s.ok()) return s;
+  ++sequence_;
+  return Status::Ok();
+}
+
+Status VoteFile::WriteBoth(uint64_t sequence, const raft::HardState& hard_state) {
+  const std::string slot = EncodeHardState(sequence, {cluster_id_, node_}, hard_state);
   for (int copy = 0; copy < 2; ++copy) {
     if (Status s = file_->Write(HardStateOffset(next_slot_), slot); !s.ok()) return s;
     next_slot_ = 1 - next_slot_;
     if (Status s = Sync(); !s.ok()) return s;
   }
-  ++sequence_;
   return Status::Ok();
 }
 

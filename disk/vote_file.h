@@ -73,7 +73,7 @@ class VoteFile {
                        const Witness& witness);
 
   // Opens, and writes both copies of what Read gives afresh: what was read may have been in the
-  // page cache only. `contents` receives it, with the new sequence number.
+  // page cache only. `contents` receives it.
   static Result<std::unique_ptr<VoteFile>> Open(Files& files, const std::string& dir,
                                                 uint64_t cluster_id, NodeId node,
                                                 VoteContents* contents);
@@ -90,6 +90,8 @@ class VoteFile {
  private:
   VoteFile(std::unique_ptr<File> file, uint64_t cluster_id, NodeId node)
       : file_(std::move(file)), cluster_id_(cluster_id), node_(node) {}
+
+  Status WriteBoth(uint64_t sequence, const raft::HardState& hard_state);
 
   std::unique_ptr<File> file_;
   uint64_t cluster_id_;

@@ -164,7 +164,7 @@ void CrashAndCheck(uint64_t seed, int steps, uint64_t stop, uint64_t crash_seed,
 
 TEST(Crash, Scenarios65To67StoppedAtEveryChange) {
   constexpr int kSteps = 40;
-  for (uint64_t seed = 1; seed <= 6; ++seed) {
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
     const uint64_t changes = ChangesOf(seed, kSteps);
     ASSERT_GT(changes, 60u);
     for (uint64_t stop = 1; stop <= changes + 1; ++stop) {
@@ -178,7 +178,7 @@ TEST(Crash, Scenarios65To67StoppedAtEveryChange) {
 }
 
 TEST(Crash, Scenario67ManySeedsOfRandomSectors) {
-  for (uint64_t seed = 100; seed < 700; ++seed) {
+  for (uint64_t seed = 100; seed < 500; ++seed) {
     Rng rng(seed);
     CrashAndCheck(seed, 60, 20 + rng.Below(200), seed, CrashMode::kRandomSectors);
     if (testing::Test::HasFatalFailure()) return;

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/crc32c.h"
 #include "tests/disk/log_model.h"
 
 namespace kvorum::disk {
@@ -191,6 +190,13 @@ TEST(Wal, AnotherNodesLogIsRefused) {
   EXPECT_TRUE(log.Open().ok());
 }
 
+// FNV-1a. Not a CRC: over bytes that end in their own CRC, that is the same for any bytes.
+uint64_t Fingerprint(std::string_view bytes) {
+  uint64_t hash = 0xCBF29CE484222325;
+  for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3;
+  return hash;
+}
+
 // Persisted numbers are append-only: these bytes must still be read by every later release.
 TEST(Wal, GoldenFormat) {
   TestLog log;
@@ -201,9 +207,9 @@ TEST(Wal, GoldenFormat) {
   ASSERT_TRUE(log.Write({save}).ok());
   const std::string segment = log.files.Contents(log.SegmentPath(1));
   const std::string vote = log.files.Contents(log.VotePath());
-  EXPECT_EQ(Crc32c(0, segment.substr(0, kSegmentHeaderBytes)), 0u);
-  EXPECT_EQ(Crc32c(0, segment.substr(kSegmentHeaderBytes, 512)), 0u);
-  EXPECT_EQ(Crc32c(0, vote), 0u);
+  EXPECT_EQ(Fingerprint(segment.substr(0, kSegmentHeaderBytes)), 4148685748767761581u);
+  EXPECT_EQ(Fingerprint(segment.substr(kSegmentHeaderBytes, 512)), 4748783393791515646u);
+  EXPECT_EQ(Fingerprint(vote), 5152440927631209570u);
 }
 
 }  // namespace
