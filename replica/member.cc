@@ -126,8 +126,8 @@ void Member::Persisted(BatchNumber number) {
   }
 }
 
-std::optional<raft::ProposeError> Member::Propose(std::string envelope, ProposalId id) {
-  const raft::ProposeResult result = core_.Propose(Payload(std::move(envelope)));
+std::optional<raft::ProposeError> Member::Propose(const Payload& envelope, ProposalId id) {
+  const raft::ProposeResult result = core_.Propose(envelope);
   if (const auto* error = std::get_if<raft::ProposeError>(&result)) return *error;
   const auto& at = std::get<raft::Proposed>(result);
   proposals_.push_back({id, at.term, at.index, now_.boot_us});
@@ -220,6 +220,10 @@ void Member::ApplyEntry(const raft::Entry& entry) {
     seams_.clients.Lost(proposals_.front().id, Loss::kNever);
     proposals_.pop_front();
   }
+  if (entry.term > applied_term_) {
+    applied_term_ = entry.term;
+    seams_.clients.TermApplied(entry.term);
+  }
   const Micros started = seams_.stopwatch.Read();
   const bool ours = !proposals_.empty() && proposals_.front().index == entry.index;
   if (entry.type == raft::EntryType::kNoop) {
@@ -234,7 +238,7 @@ void Member::ApplyEntry(const raft::Entry& entry) {
     machine_.Apply(entry.index, entry.payload.view(), seams_.clients.Applying(proposal.id));
     seams_.clients.Applied(proposal.id);
   } else {
-    machine_.Apply(entry.index, entry.payload.view(), nullptr);
+    machine_.Apply(entry.index, entry.payload.view(), seams_.clients.ApplyingForeign());
   }
   stats_.entries_applied.Add();
   stats_.apply_us.Observe(seams_.stopwatch.Read() - started);
@@ -324,6 +328,7 @@ void Member::OnSnapshotReceived(NodeId from, const raft::SnapshotMeta& meta) {
 
 void Member::BeginRestore(const raft::SnapshotMeta& meta) {
   ResolveUpTo(meta);
+  seams_.clients.StateReplaced();
   taker_.Abort();
   if (restore_ != nullptr) machine_.AbortLoad();
   restore_ = std::make_shared<Restore>();

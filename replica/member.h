@@ -99,8 +99,8 @@ class Member {
   void Receive(NodeId from, raft::Message message);
   void Persisted(BatchNumber number);
   void PeerUnreachable(NodeId peer) { core_.PeerUnreachable(peer); }
-  // A whole envelope (store/envelope.h). After an error the caller keeps it.
-  std::optional<raft::ProposeError> Propose(std::string envelope, ProposalId id);
+  // A whole envelope (store/envelope.h). After an error nothing was proposed.
+  std::optional<raft::ProposeError> Propose(const Payload& envelope, ProposalId id);
   ReadStart StartRead();
   bool TransferLeadership(NodeId target) { return core_.TransferLeadership(target); }
   // Takes a snapshot as soon as possible; no effect while one is running.
@@ -170,6 +170,7 @@ class Member {
   std::deque<Proposal> proposals_;      // index ascends
   std::deque<WaitingRead> reads_;       // ticket ascends
   ReadTicket last_ticket_ = 0;
+  Term applied_term_;  // of the newest entry applied in this life
   Index pulse_;  // the last time pulse proposed
   bool vote_barred_;
   bool snapshot_requested_ = false;

@@ -68,6 +68,13 @@ class Clients {
   virtual store::ReplySink* Applying(ProposalId id) = 0;
   virtual void Applied(ProposalId id) = 0;
   virtual void Lost(ProposalId id, Loss loss) = 0;
+  // An entry that was not proposed here is about to be applied. The sink (mostly null) sees its
+  // commands with their origins: those that were forwarded from here find their replies there.
+  virtual store::ReplySink* ApplyingForeign() = 0;
+  // The first entry of `term` is about to be applied: no entry of an older term will be any more.
+  virtual void TermApplied(Term term) = 0;
+  // A snapshot has replaced the state: what happened up to its index is not known in detail.
+  virtual void StateReplaced() = 0;
   // Reads up to this ticket may be served now, from the machine as it stands.
   virtual void ReadsReady(ReadTicket up_to) = 0;
   // Reads that wait will get no answer here; they had no effect and may be asked anew.

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Carries commands of this node's clients to the leader and learns what became of each, exactly
+// once, even when the leader dies.
+//
+//   Carry -> [pending] -- the leader's reply ---------------------> reply
+//                |------- the leader refuses ---------------------> not executed: decided anew
+//                |------- its id is applied in our own log -------> reply, computed here
+//                |------- an entry of a newer term is applied ----> can never be: decided anew
+//                |------- a read, and the link or leader is gone -> no effect: decided anew
+//                |------- our state was replaced by a snapshot ---> INDOUBT
+//                '------- nothing of all that in time ------------> INDOUBT
+//
+// Why the newer term decides: terms only grow along a log, and the leader it was sent to appends it
+// under its own term or refuses it (Forward::term).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/ids.h"
+#include "base/stats.h"
+#include "base/time.h"
+#include "server/peer_message.h"
+#include "server/session.h"
+#include "store/machine.h"
+
+namespace kvorum::server {
+
+class Node;
+class PeerWire;
+
+class Carrier {
+ public:
+  // `self` and `start` make the origin ids.
+  Carrier(Node& node, PeerWire& wire, NodeId self, uint64_t start);
+  ~Carrier();
+
+  // Takes the request on; its outcome comes through the Node's Carried... calls. The caller has
+  // made sure that everything pending for the session is of the same kind and term.
+  void Carry(Session& session, const Request& request, bool write, NodeId leader, Term term,
+             Micros now);
+  // Sends what was collected in this turn.
+  void Send();
+
+  void OnReply(NodeId from, ForwardReply reply);
+  void OnLinkReset(NodeId peer);
+  // Sends again what the leader at the other end may not have got; it knows what it has.
+  void OnLinkUp(NodeId peer, Term term);
+  void OnLeadership(NodeId leader, Term term);
+  // nullptr when nothing is pending.
+  store::ReplySink* Watch();
+  void TermApplied(Term term);
+  void StateReplaced();
+  void Expire(Micros now, Micros timeout);
+  [[nodiscard]] Micros NextExpiry(Micros timeout) const;
+  // The client is gone; its commands may still take effect.
+  void Forget(Session& session);
+  // The leader of this term has refused: wait for the next one instead of asking again.
+  [[nodiscard]] bool Refused(Term term) const { return term == refused_term_; }
+  [[nodiscard]] size_t pending() const { return pending_.size(); }
+  [[nodiscard]] uint64_t start() const { return start_; }
+
+ private:
+  struct Pending {
+    Session* session;
+    OwnedRequest request;
+    bool write = false;
+    NodeId leader;
+    Term term;
+    Micros at = 0;
+  };
+  class LogWatcher;
+  using Iterator = std::map<uint64_t, Pending>::iterator;
+
+  Iterator GiveBack(Iterator it);
+  Iterator GiveUp(Iterator it);
+  ForwardedCommand Encode(uint64_t sequence, const Pending& pending) const;
+
+  Node& node_;
+  PeerWire& wire_;
+  NodeId self_;
+  uint64_t start_;
+  uint64_t last_sequence_ = 0;
+  Term refused_term_;
+  std::map<uint64_t, Pending> pending_;  // by sequence
+  std::map<NodeId, Forward> outgoing_;
+  std::unique_ptr<LogWatcher> watcher_;
+};
+
+}  // namespace kvorum::server

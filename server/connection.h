@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A client's socket and its session. Readiness is waited for, then read or written without
+// blocking: bytes go straight from the socket into the session's buffer and back, and a turn's
+// replies leave in one write.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <functional>
+#include <memory>
+
+#include "server/node.h"
+
+namespace kvorum::server {
+
+// Lives as long as an operation of it is pending or the reactor lists it. Reactor's thread only.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  struct Events {
+    std::function<void()> input;  // before bytes are handed in: a turn begins
+    std::function<void(const std::shared_ptr<Connection>&)> closed;  // once
+  };
+  Connection(boost::asio::ip::tcp::socket socket, Node& node, Session* session, Events events);
+
+  void Start();
+  // Writes what the session has, closes when the session says so.
+  void Flush();
+  // Reads again if the session wants input now.
+  void Resume();
+  void Close();
+  [[nodiscard]] Session* session() { return session_; }
+  [[nodiscard]] bool closed() const { return closed_; }
+  // Since when more than the soft limit waits to be read by the client; 0 = it does not.
+  [[nodiscard]] Micros slow_since() const { return slow_since_; }
+  // Since when a request is incomplete; 0 = none is.
+  [[nodiscard]] Micros partial_since() const { return partial_since_; }
+
+ private:
+  void WaitRead();
+  void OnReadable();
+  void WaitWrite();
+  [[nodiscard]] bool OverLimit() const;
+
+  boost::asio::ip::tcp::socket socket_;
+  Node& node_;
+  Session* session_;  // null once closed
+  Events events_;
+  size_t written_ = 0;  // of session_->output
+  Micros slow_since_ = 0;
+  Micros partial_since_ = 0;
+  bool reading_ = false;
+  bool writing_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace kvorum::server

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every bound of the serving side that is no directive, with its unit.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/time.h"
+#include "replica/limits.h"
+
+namespace kvorum::server {
+
+// One log entry collects commands up to about this size; a bigger command travels alone.
+inline constexpr size_t kBatchBytes = size_t{1} << 20;
+
+// A session that cannot go on keeps this much unread input before its socket is left alone.
+inline constexpr size_t kStalledInputBytes = size_t{256} << 10;
+
+// A session executes at most this many commands in one turn, so that a deep pipeline does not
+// starve the others.
+inline constexpr size_t kCommandsPerTurn = 16'384;
+
+// Before authentication: unread input and unread output.
+inline constexpr size_t kStrangerInputBytes = size_t{1} << 20;
+inline constexpr size_t kStrangerOutputBytes = size_t{64} << 10;
+
+// Commands of one session that a follower has carried to the leader and that are not answered.
+inline constexpr size_t kForwardsPerSession = 4096;
+
+// Peer frames. A frame carries one message; the largest is one entry with one huge value.
+inline constexpr size_t kMaxFrameBytes = size_t{600} << 20;
+// Queued for one peer and not written: beyond it Raft messages are dropped (they are sent again).
+inline constexpr size_t kPeerQueueBytes = size_t{64} << 20;
+
+// What RAFT LOG and CLIENT LIST may be asked for at once.
+inline constexpr size_t kRaftLogMax = 1000;
+
+static_assert(kBatchBytes < kMaxFrameBytes);
+static_assert(replica::kSnapshotPieceBytes < kPeerQueueBytes);
+
+}  // namespace kvorum::server

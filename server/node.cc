@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/node.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "server/batch_sink.h"
+#include "server/limits.h"
+#include "server/local_families.h"
+#include "store/families.h"
+
+namespace kvorum::server {
+namespace {
+
+constexpr std::string_view kInDoubt =
+    "INDOUBT the outcome of this write is not known: it may or may not have been applied";
+
+replica::Options MemberOptions(const Config& config, uint64_t seed) {
+  replica::Options options;
+  options.raft.id = config.node_id;
+  for (const NodeAddress& node : config.cluster_nodes) options.raft.voters.push_back(node.id);
+  options.raft.election_timeout_us = Micros{config.election_timeout_ms} * 1000;
+  options.raft.heartbeat_us = Micros{config.heartbeat_interval_ms} * 1000;
+  options.raft.lease_us = Micros{config.lease_duration_ms} * 1000;
+  options.raft.clock_drift_percent = static_cast<int>(config.clock_drift_percent);
+  options.raft.seed = seed;
+  options.lease_reads = config.lease_reads;
+  options.snapshot_log_bytes = config.snapshot_log_bytes;
+  options.keep_log_bytes = config.keep_log_bytes;
+  options.indoubt_timeout_us = Micros{config.indoubt_timeout_ms} * 1000;
+  return options;
+}
+
+}  // namespace
+
+Node::Node(Config& config, raft::Restart restart, store::Machine& machine,
+           disk::SnapshotStore& snapshots, const NodeSeams& seams, uint64_t start, uint64_t seed,
+           Now now)
+    : config_(config),
+      machine_(machine),
+      seams_(seams),
+      rng_(seed),
+      started_at_(now.boot_us),
+      sink_(std::make_unique<BatchSink>(*this)),
+      carrier_(*this, seams.wire, config.node_id, start),
+      member_(MemberOptions(config, seed), std::move(restart), machine, snapshots,
+              {seams.disk, *this, seams.background, *this, seams.stopwatch}, now) {
+  for (const std::span<const store::CommandRow> family : store::StoreFamilies()) index_.Add(family);
+  for (const std::span<const store::CommandRow> family : LocalFamilies()) index_.Add(family);
+  // All of them now: the exporter walks this map from its own thread.
+  for (const store::CommandRow* row : index_.rows()) {
+    command_stats_.emplace(row, std::make_unique<CommandStats>());
+    for (const store::CommandRow& subcommand : row->subcommands()) {
+      command_stats_.emplace(&subcommand, std::make_unique<CommandStats>());
+    }
+  }
+  open_.id = 1;
+}
+
+Node::~Node() = default;
+
+// ---- a turn -----------------------------------------------------------------------------------
+
+void Node::BeginTurn(Now now) {
+  member_.BeginTurn(now);
+  room_ = member_.core().uncommitted_bytes() < raft::kMaxUncommittedBytes / 2;
+  if (room_) Unstall(Stall::kRoom);
+}
+
+void Node::EndTurn() {
+  UnparkExpired();
+  ProcessSessions();
+  ProposeOpenBatch();
+  carrier_.Send();
+  member_.EndTurn();
+  carrier_.Expire(now().boot_us, Micros{config_.indoubt_timeout_ms} * 1000);
+  CheckWaits();
+  SendRemoteReplies();
+  CollectGarbage();
+}
+
+Micros Node::NextWakeup() const {
+  Micros next = std::min(member_.NextWakeup(),
+                         carrier_.NextExpiry(Micros{config_.indoubt_timeout_ms} * 1000));
+  for (const Session* session : stalled_) {
+    if (session->parked_at == 0) continue;
+    next = std::min(next, session->parked_at + Micros{config_.election_park_timeout_ms} * 1000);
+  }
+  for (const WaitingClient& wait : waits_) {
+    if (wait.deadline != 0) next = std::min(next, wait.deadline);
+  }
+  return next;
+}
+
+void Node::Flush(const std::function<void(Session&)>& flush) {
+  std::vector<Session*> outputs;
+  outputs.swap(outputs_);
+  for (Session* session : outputs) {
+    session->has_output = false;
+    flush(*session);
+  }
+}
+
+// ---- sessions ---------------------------------------------------------------------------------
+
+Session* Node::Open(PortKind kind) {
+  auto session = std::make_unique<Session>();
+  session->id = ++last_session_;
+  session->kind = kind;
+  session->opened_at = now().boot_us;
+  session->last_active = now().boot_us;
+  session->authenticated = config_.requirepass.empty() || kind == PortKind::kRemote;
+  resp::ParserLimits limits;
+  limits.max_bulk_bytes = config_.proto_max_bulk_len;
+  limits.authenticated = session->authenticated;
+  session->parser.SetLimits(limits);
+  Session* raw = session.get();
+  sessions_.emplace(raw->id, std::move(session));
+  if (kind != PortKind::kRemote) {
+    stats_.connections.Add(1);
+    stats_.connections_total.Add();
+  }
+  return raw;
+}
+
+void Node::Touch(Session* session) {
+  if (session->HasWork()) MarkDirty(*session);
+}
+
+void Node::MarkDirty(Session& session) {
+  if (session.dirty || session.closed) return;
+  session.dirty = true;
+  dirty_.push_back(&session);
+}
+
+void Node::MarkOutput(Session& session) {
+  if (session.has_output || session.kind == PortKind::kRemote) return;
+  session.has_output = true;
+  outputs_.push_back(&session);
+}
+
+void Node::Closed(Session* session) {
+  if (session->closed) return;
+  session->closed = true;
+  if (session->kind == PortKind::kRemote) {
+    remotes_.erase({session->remote_node, session->remote_client});
+  } else {
+    stats_.connections.Add(-1);
+    if (session->kind == PortKind::kProxy || session->forwards > 0) carrier_.Forget(*session);
+  }
+  graves_.push_back(session);
+}
+
+void Node::Kill(Session& session) {
+  session.closing = true;
+  session.kill_now = true;
+  MarkOutput(session);
+}
+
+void Node::CollectGarbage() {
+  std::erase_if(graves_, [this](Session* session) {
+    if (session->Owed() || session->dirty || session->has_output || session->in_stalled) {
+      return false;
+    }
+    std::erase_if(waits_, [&](const WaitingClient& wait) { return wait.session == session; });
+    sessions_.erase(session->id);
+    return true;
+  });
+}
+
+void Node::EndReply(Session& session, uint64_t sequence) {
+  ++session.commands;
+  if (session.kind == PortKind::kRemote) {
+    if (!session.closed) {
+      remote_replies_[session.remote_node].replies.push_back(
+          {sequence, false, std::exchange(session.output, {})});
+    }
+    return;
+  }
+  MarkOutput(session);
+}
+
+// Something the session was owed has been settled.
+void Node::Release(Session& session, uint32_t Session::* count) {
+  KV_CHECK(session.*count > 0);
+  --(session.*count);
+  if (session.Owed()) return;
+  if (session.HasWork()) MarkDirty(session);
+  if (session.closing) MarkOutput(session);
+}
+
+void Node::PutBack(Session& session, OwnedRequest request) {
+  auto at = session.backlog.end();
+  while (at != session.backlog.begin() && std::prev(at)->sequence > request.sequence) --at;
+  session.backlog.insert(at, std::move(request));
+  MarkDirty(session);
+}
+
+void Node::Unstall(Stall why) {
+  std::erase_if(stalled_, [&](Session* session) {
+    if (session->stall != why && !session->closed) return false;
+    session->in_stalled = false;
+    if (why == Stall::kParked) stats_.parked.Add(-1);
+    session->stall = Stall::kNone;
+    MarkDirty(*session);
+    return true;
+  });
+}
+
+void Node::UnparkExpired() {
+  const Micros timeout = Micros{config_.election_park_timeout_ms} * 1000;
+  for (Session* session : stalled_) {
+    if (session->stall == Stall::kParked && now().boot_us - session->parked_at >= timeout) {
+      MarkDirty(*session);
+    }
+  }
+}
+
+// ---- batches ----------------------------------------------------------------------------------
+
+Node::Waiter& Node::AddWaiter(Session& session, const Request& request, Waiter::Kind kind) {
+  Waiter& waiter = open_.waiters.emplace_back();
+  waiter.kind = kind;
+  waiter.mute = request.mute;
+  waiter.database = request.database;
+  waiter.protocol = request.protocol;
+  waiter.session = &session;
+  waiter.sequence = request.sequence;
+  return waiter;
+}
+
+void Node::ProposeOpenBatch() {
+  if (writer_.count() == 0) return;
+  open_.envelope = Payload(writer_.Finish(now().wall_ms, rng_.Next()));
+  open_.at = now().boot_us;
+  const replica::ProposalId id = open_.id;
+  batches_.push_back(std::move(open_));
+  open_ = Batch{.id = id + 1};
+  if (!member_.Propose(batches_.back().envelope, id)) return;
+  room_ = false;
+  Batch refused = std::move(batches_.back());
+  batches_.pop_back();
+  Requeue(refused);
+}
+
+// The commands of a batch that certainly had no effect go back to where they came from.
+void Node::Requeue(Batch& batch) {
+  store::EnvelopeReader reader(batch.envelope.view());
+  store::EnvelopeCommand command;
+  for (Waiter& waiter : batch.waiters) {
+    OwnedRequest request{.database = waiter.database,
+                         .protocol = waiter.protocol,
+                         .mute = waiter.mute,
+                         .sequence = waiter.sequence};
+    if (waiter.kind == Waiter::Kind::kWrite) {
+      KV_CHECK(reader.Next(command));
+      request.argv.emplace_back(waiter.row->name);
+      request.argv.insert(request.argv.end(), command.args.begin() + 1, command.args.end());
+    } else if (waiter.kind == Waiter::Kind::kRead) {
+      request.argv = std::move(waiter.argv);
+    } else {
+      request.reply = std::move(waiter.bytes);
+    }
+    PutBack(*waiter.session, std::move(request));
+    if (waiter.kind == Waiter::Kind::kWrite) Release(*waiter.session, &Session::writes);
+  }
+}
+
+store::ReplySink* Node::Applying(replica::ProposalId id) {
+  KV_CHECK(!batches_.empty() && batches_.front().id == id);
+  sink_->Begin(batches_.front(), machine_.applied() + 1);
+  return sink_.get();
+}
+
+void Node::Applied(replica::ProposalId id) {
+  KV_CHECK(batches_.front().id == id);
+  KV_CHECK(sink_->Done());
+  batches_.pop_front();
+}
+
+void Node::Lost(replica::ProposalId id, replica::Loss loss) {
+  KV_CHECK(!batches_.empty() && batches_.front().id == id);
+  Batch batch = std::move(batches_.front());
+  batches_.pop_front();
+  if (loss == replica::Loss::kNever) {
+    Requeue(batch);
+    return;
+  }
+  for (Waiter& waiter : batch.waiters) {
+    Session& session = *waiter.session;
+    if (waiter.kind == Waiter::Kind::kWrite) stats_.indoubt.Add();
+    if (!session.closed && !waiter.mute) {
+      resp::Reply reply(&session.output, waiter.protocol);
+      if (waiter.kind == Waiter::Kind::kBytes) {
+        reply.Raw(waiter.bytes);
+      } else if (waiter.kind == Waiter::Kind::kRead) {
+        // It was to see a write of which nothing is known.
+        reply.Error("CLUSTERDOWN The write that this read follows is in doubt");
+      } else {
+        reply.Error(kInDoubt);
+      }
+    }
+    EndReply(session, waiter.sequence);
+    if (waiter.kind == Waiter::Kind::kWrite) Release(session, &Session::writes);
+  }
+}
+
+// ---- reads ------------------------------------------------------------------------------------
+
+void Node::ReadsReady(replica::ReadTicket up_to) {
+  while (!reads_.empty() && reads_.front().ticket <= up_to) {
+    WaitingRead read = std::move(reads_.front());
+    reads_.pop_front();
+    if (!read.session->closed) {
+      const std::vector<std::string_view> argv(read.request.argv.begin(), read.request.argv.end());
+      ExecuteRead(*read.session,
+                  {argv, read.request.database, read.request.protocol, read.request.mute,
+                   read.request.sequence},
+                  *read.row);
+      StatsFor(*read.row).us.Observe(now().boot_us - read.at);
+    }
+    Release(*read.session, &Session::reads);
+  }
+}
+
+void Node::ReadsLost() {
+  while (!reads_.empty()) {
+    WaitingRead read = std::move(reads_.front());
+    reads_.pop_front();
+    PutBack(*read.session, std::move(read.request));
+    Release(*read.session, &Session::reads);
+  }
+}
+
+// ---- WAIT -------------------------------------------------------------------------------------
+
+size_t Node::FollowersAt(Index index) const {
+  size_t count = 0;
+  for (const NodeId voter : member_.core().voters()) {
+    const raft::Progress* progress = member_.core().ProgressOf(voter);
+    if (progress != nullptr && progress->match() >= index) ++count;
+  }
+  return count;
+}
+
+void Node::BeginWait(Session& session, size_t wanted, Micros deadline, bool array) {
+  session.stall = Stall::kWait;
+  ++session.reads;  // nothing of this session runs meanwhile
+  waits_.push_back({&session, wanted, deadline, array, session.protocol});
+}
+
+void Node::CheckWaits() {
+  std::erase_if(waits_, [this](const WaitingClient& wait) {
+    Session& session = *wait.session;
+    const size_t have = FollowersAt(session.last_write);
+    const bool expired = wait.deadline != 0 && now().boot_us >= wait.deadline;
+    if (have < wait.wanted && !expired && !session.closed && member_.core().IsLeader())
+      return false;
+    if (!session.closed) {
+      resp::Reply reply(&session.output, wait.protocol);
+      if (wait.array) {
+        reply.Array(2);
+        reply.Integer(1);
+      }
+      reply.Integer(static_cast<int64_t>(have));
+      EndReply(session, 0);
+    }
+    session.stall = Stall::kNone;
+    Release(session, &Session::reads);
+    return true;
+  });
+}
+
+// ---- leadership and carried commands ----------------------------------------------------------
+
+store::ReplySink* Node::ApplyingForeign() { return carrier_.Watch(); }
+void Node::TermApplied(Term term) { carrier_.TermApplied(term); }
+void Node::StateReplaced() { carrier_.StateReplaced(); }
+
+void Node::LeadershipChanged() {
+  const raft::Core& core = member_.core();
+  carrier_.OnLeadership(core.leader(), core.term());
+  if (core.leader() != NodeId()) {
+    for (Session* session : stalled_) session->parked_at = 0;
+  }
+  Unstall(Stall::kParked);
+  std::string line = "term " + std::to_string(core.term().value());
+  if (core.leader() == NodeId()) {
+    line += ", no leader known";
+  } else if (core.IsLeader()) {
+    line += member_.Serves() ? ", this node leads and serves" : ", this node was elected";
+  } else {
+    line += ", node " + std::to_string(core.leader().value()) + " leads";
+  }
+  seams_.host.Log(Host::Level::kNotice, line);
+}
+
+void Node::Send(NodeId to, raft::Message message) {
+  seams_.wire.SendToPeer(to, PeerMessage(std::move(message)));
+}
+
+void Node::CarriedReply(Session& session, std::string_view bytes, bool mute) {
+  if (!session.closed && !mute) session.output.append(bytes);
+  EndReply(session, 0);
+  Release(session, &Session::forwards);
+}
+
+void Node::CarriedBack(Session& session, OwnedRequest request) {
+  stats_.forwards_resent.Add();
+  PutBack(session, std::move(request));
+  Release(session, &Session::forwards);
+}
+
+void Node::CarriedUnknown(Session& session, resp::Protocol protocol, bool mute) {
+  stats_.indoubt.Add();
+  std::string bytes;
+  resp::Reply(&bytes, protocol).Error(kInDoubt);
+  CarriedReply(session, bytes, mute);
+}
+
+void Node::BeginDrain() {
+  if (draining_) return;
+  draining_ = true;
+  member_.TransferLeadership(NodeId());
+}
+
+bool Node::Drained() const {
+  return draining_ && !member_.core().IsTransferring() && batches_.empty() && reads_.empty() &&
+         carrier_.pending() == 0 && writer_.count() == 0 && dirty_.empty();
+}
+
+Address Node::AddressOf(NodeId id) const {
+  if (id == config_.node_id) {
+    const NodeAddress* self = config_.Find(id);
+    Address address{self->host, self->port};
+    if (!config_.cluster_announce_ip.empty()) address.host = config_.cluster_announce_ip;
+    if (!config_.cluster_announce_hostname.empty()) {
+      address.host = config_.cluster_announce_hostname;
+    }
+    if (config_.cluster_announce_port != 0) address.port = config_.cluster_announce_port;
+    return address;
+  }
+  const auto announced = announced_.find(id);
+  if (announced != announced_.end()) return announced->second;
+  const NodeAddress* node = config_.Find(id);
+  return node == nullptr ? Address{} : Address{node->host, node->port};
+}
+
+const CommandStats* Node::StatsOf(const store::CommandRow& row) const {
+  const auto it = command_stats_.find(&row);
+  return it == command_stats_.end() ? nullptr : it->second.get();
+}
+
+}  // namespace kvorum::server

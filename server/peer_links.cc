@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/peer_links.h"
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/connect.hpp>
+#include <chrono>
+#include <utility>
+
+#include "server/limits.h"
+
+namespace kvorum::server {
+
+using boost::asio::ip::tcp;
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::chrono::milliseconds kRedialFirst{5};
+constexpr std::chrono::milliseconds kRedialMost{200};
+constexpr std::chrono::seconds kHelloPatience{5};
+constexpr size_t kReadBytes = size_t{256} << 10;
+
+bool WouldBlock(const error_code& error) {
+  return error == boost::asio::error::would_block || error == boost::asio::error::try_again;
+}
+
+}  // namespace
+
+// ---- a link that this node dials and speaks on --------------------------------------------------
+
+class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
+ public:
+  Dialled(PeerLinks& links, const NodeAddress& peer, LinkKind kind)
+      : links_(links),
+        peer_(peer),
+        kind_(kind),
+        socket_(links.context_),
+        resolver_(links.context_),
+        timer_(links.context_) {}
+
+  void Dial() {
+    resolver_.async_resolve(peer_.host, std::to_string(peer_.peer_port),
+                            [self = shared_from_this()](const error_code& error,
+                                                        const tcp::resolver::results_type& found) {
+                              if (self->links_.stopped_) return;
+                              if (error) {
+                                self->Redial();
+                              } else {
+                                self->Connect(found);
+                              }
+                            });
+  }
+
+  void Send(const PeerMessage& message) {
+    if (!connected_) {
+      links_.stats_.dropped.Add();
+      return;
+    }
+    if (queue_.size() - written_ > kPeerQueueBytes) {
+      links_.stats_.dropped.Add();
+      if (!std::holds_alternative<raft::Message>(message)) Reset();
+      return;
+    }
+    EncodeFrame(message, queue_);
+  }
+
+  void Flush() {
+    if (!connected_ || writing_ || written_ == queue_.size()) return;
+    error_code error;
+    const size_t sent = socket_.write_some(
+        boost::asio::buffer(queue_.data() + written_, queue_.size() - written_), error);
+    if (error && !WouldBlock(error)) {
+      Reset();
+      return;
+    }
+    written_ += sent;
+    links_.stats_.bytes_sent.Add(sent);
+    if (written_ == queue_.size()) {
+      queue_.clear();
+      written_ = 0;
+      if (queue_.capacity() > (size_t{4} << 20)) queue_.shrink_to_fit();
+      return;
+    }
+    if (written_ > queue_.size() / 2) {
+      queue_.erase(0, written_);
+      written_ = 0;
+    }
+    writing_ = true;
+    socket_.async_wait(tcp::socket::wait_write,
+                       [self = shared_from_this(), life = life_](const error_code& failed) {
+                         if (life != self->life_) return;
+                         self->writing_ = false;
+                         if (!failed) self->Flush();
+                       });
+  }
+
+  void Stop() {
+    ++life_;
+    connected_ = false;
+    error_code ignored;
+    socket_.close(ignored);
+    resolver_.cancel();
+    timer_.cancel();
+  }
+
+  [[nodiscard]] bool connected() const { return connected_; }
+
+ private:
+  void Connect(const tcp::resolver::results_type& found) {
+    socket_ = tcp::socket(links_.context_);
+    boost::asio::async_connect(
+        socket_, found,
+        [self = shared_from_this(), life = life_](const error_code& error, const tcp::endpoint&) {
+          if (life != self->life_ || self->links_.stopped_) return;
+          self->links_.events_.input();
+          if (error) {
+            // Nobody listens where somebody did: strong evidence of a dead process.
+            if (error == boost::asio::error::connection_refused) {
+              self->links_.events_.unreachable(self->peer_.id);
+            }
+            self->Redial();
+          } else {
+            self->Connected();
+          }
+        });
+  }
+
+  void Connected() {
+    error_code ignored;
+    socket_.set_option(tcp::no_delay(true), ignored);
+    socket_.non_blocking(true, ignored);
+    connected_ = true;
+    redial_ = kRedialFirst;
+    queue_.clear();
+    written_ = 0;
+    EncodeHello({kind_, links_.cluster_id_, links_.config_.node_id, peer_.id, links_.self_.host,
+                 links_.self_.port},
+                queue_);
+    Flush();
+    WatchForReset();
+    if (kind_ == LinkKind::kBulk) links_.events_.up(peer_.id);
+  }
+
+  // Nothing is ever heard on a dialled link but its end.
+  void WatchForReset() {
+    socket_.async_wait(tcp::socket::wait_read,
+                       [self = shared_from_this(), life = life_](const error_code&) {
+                         if (life != self->life_) return;
+                         char byte = 0;
+                         error_code failed;
+                         self->socket_.read_some(boost::asio::buffer(&byte, 1), failed);
+                         if (WouldBlock(failed)) {
+                           self->WatchForReset();
+                           return;
+                         }
+                         self->Reset();
+                       });
+  }
+
+  void Reset() {
+    links_.events_.input();
+    ++life_;
+    const bool was_connected = std::exchange(connected_, false);
+    writing_ = false;
+    queue_.clear();
+    written_ = 0;
+    error_code ignored;
+    socket_.close(ignored);
+    if (was_connected) links_.OnReset(peer_.id);
+    Dial();  // at once: whether it is refused tells what has happened
+  }
+
+  void Redial() {
+    timer_.expires_after(redial_);
+    redial_ = std::min(2 * redial_, kRedialMost);
+    timer_.async_wait([self = shared_from_this(), life = life_](const error_code& error) {
+      if (!error && life == self->life_ && !self->links_.stopped_) self->Dial();
+    });
+  }
+
+  PeerLinks& links_;
+  NodeAddress peer_;
+  LinkKind kind_;
+  tcp::socket socket_;
+  tcp::resolver resolver_;
+  boost::asio::steady_timer timer_;
+  std::chrono::milliseconds redial_ = kRedialFirst;
+  std::string queue_;
+  size_t written_ = 0;
+  uint64_t life_ = 0;  // operations of an earlier socket are ignored
+  bool connected_ = false;
+  bool writing_ = false;
+};
+
+// ---- a link that was dialled to this node -------------------------------------------------------
+
+class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
+ public:
+  Heard(PeerLinks& links, tcp::socket socket)
+      : links_(links), socket_(std::move(socket)), timer_(links.context_) {}
+
+  void Start() {
+    error_code ignored;
+    socket_.non_blocking(true, ignored);
+    timer_.expires_after(kHelloPatience);
+    timer_.async_wait([self = shared_from_this()](const error_code& error) {
+      if (!error && !self->greeted_) self->Reject("no hello in time");
+    });
+    WaitRead();
+  }
+
+  void Close() {
+    if (closed_) return;
+    closed_ = true;
+    timer_.cancel();
+    error_code ignored;
+    socket_.close(ignored);
+    if (greeted_ && !links_.stopped_) {
+      links_.events_.input();
+      links_.OnReset(hello_.from);
+    }
+  }
+
+ private:
+  void WaitRead() {
+    socket_.async_wait(tcp::socket::wait_read,
+                       [self = shared_from_this()](const error_code& error) {
+                         if (self->closed_) return;
+                         if (error) {
+                           self->Close();
+                         } else {
+                           self->OnReadable();
+                         }
+                       });
+  }
+
+  void OnReadable() {
+    links_.events_.input();
+    const size_t before = buffer_.size();
+    const size_t room = greeted_ ? kReadBytes : 512;
+    buffer_.resize(before + room);
+    error_code error;
+    const size_t got = socket_.read_some(boost::asio::buffer(&buffer_[before], room), error);
+    buffer_.resize(before + got);
+    if (error && !WouldBlock(error)) {
+      Close();
+      return;
+    }
+    links_.stats_.bytes_received.Add(got);
+    Consume();
+    if (!closed_) WaitRead();
+  }
+
+  void Consume() {
+    size_t used = 0;
+    std::string why;
+    while (!closed_) {
+      size_t size = 0;
+      const std::string_view rest = std::string_view(buffer_).substr(used);
+      if (!greeted_) {
+        const FrameState state = DecodeHello(rest, &hello_, &size, &why);
+        if (state == FrameState::kNeedMore) break;
+        if (state == FrameState::kBroken || !Welcome(&why)) {
+          Reject(why);
+          return;
+        }
+        greeted_ = true;
+        timer_.cancel();
+        links_.events_.announced(hello_.from, {hello_.host, hello_.port});
+      } else {
+        PeerMessage message;
+        const FrameState state = DecodeFrame(rest, &message, &size, &why);
+        if (state == FrameState::kNeedMore) break;
+        if (state == FrameState::kBroken) {
+          Reject(why);
+          return;
+        }
+        links_.events_.message(hello_.from, std::move(message));
+      }
+      used += size;
+    }
+    buffer_.erase(0, used);
+    if (buffer_.empty() && buffer_.capacity() > 4 * kReadBytes) buffer_.shrink_to_fit();
+  }
+
+  // Is this hello meant for this node, from a member of this cluster?
+  bool Welcome(std::string* why) const {
+    if (hello_.cluster_id != links_.cluster_id_) {
+      *why = "another cluster's node";
+    } else if (hello_.to != links_.config_.node_id) {
+      *why = "a node that looks for node " + std::to_string(hello_.to.value());
+    } else if (hello_.from == hello_.to || links_.config_.Find(hello_.from) == nullptr) {
+      *why = "node " + std::to_string(hello_.from.value()) + ", which is no member";
+    } else {
+      return true;
+    }
+    return false;
+  }
+
+  void Reject(std::string_view why) {
+    links_.stats_.rejected.Add();
+    links_.events_.log(Host::Level::kWarning, "peer link refused: " + std::string(why));
+    Close();
+  }
+
+  PeerLinks& links_;
+  tcp::socket socket_;
+  boost::asio::steady_timer timer_;
+  std::string buffer_;
+  Hello hello_;
+  bool greeted_ = false;
+  bool closed_ = false;
+};
+
+// ---- all of them --------------------------------------------------------------------------------
+
+PeerLinks::PeerLinks(boost::asio::io_context& context, const Config& config, uint64_t cluster_id,
+                     Events events)
+    : context_(context),
+      config_(config),
+      cluster_id_(cluster_id),
+      events_(std::move(events)),
+      acceptor_(context) {}
+
+PeerLinks::~PeerLinks() = default;
+
+Status PeerLinks::Start(const std::string& host, uint16_t port, const Address& self) {
+  self_ = self;
+  if (config_.cluster_nodes.size() == 1) return Status::Ok();
+  error_code error;
+  tcp::resolver resolver(context_);
+  const auto found =
+      resolver.resolve(host, std::to_string(port),
+                       tcp::resolver::passive | tcp::resolver::address_configured, error);
+  const tcp::endpoint endpoint =
+      !error && !found.empty() ? found.begin()->endpoint() : tcp::endpoint(tcp::v4(), port);
+  acceptor_.open(endpoint.protocol(), error);
+  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor_.bind(endpoint, error);
+  if (!error) acceptor_.listen(128, error);
+  if (error) {
+    return {StatusCode::kBusy, "cannot listen for peers on " + host + ":" + std::to_string(port) +
+                                   ": " + error.message()};
+  }
+  Accept();
+  for (const NodeAddress& peer : config_.cluster_nodes) {
+    if (peer.id == config_.node_id) continue;
+    for (const LinkKind kind : {LinkKind::kControl, LinkKind::kBulk}) {
+      dialled_[peer.id].push_back(std::make_shared<Dialled>(*this, peer, kind));
+      dialled_[peer.id].back()->Dial();
+    }
+  }
+  return Status::Ok();
+}
+
+void PeerLinks::Stop() {
+  stopped_ = true;
+  error_code ignored;
+  acceptor_.close(ignored);
+  for (auto& [id, links] : dialled_) {
+    for (const std::shared_ptr<Dialled>& link : links) link->Stop();
+  }
+  for (const std::weak_ptr<Heard>& weak : heard_) {
+    if (const std::shared_ptr<Heard> heard = weak.lock()) heard->Close();
+  }
+}
+
+void PeerLinks::Accept() {
+  acceptor_.async_accept([this](const error_code& error, tcp::socket socket) {
+    if (stopped_ || error == boost::asio::error::operation_aborted) return;
+    if (!error) {
+      auto heard = std::make_shared<Heard>(*this, std::move(socket));
+      std::erase_if(heard_, [](const std::weak_ptr<Heard>& weak) { return weak.expired(); });
+      heard_.push_back(heard);
+      heard->Start();
+    }
+    Accept();
+  });
+}
+
+void PeerLinks::OnReset(NodeId peer) {
+  if (!stopped_) events_.reset(peer);
+}
+
+void PeerLinks::SendToPeer(NodeId to, PeerMessage message) {
+  const auto it = dialled_.find(to);
+  if (it == dialled_.end()) return;
+  it->second[LinkFor(message) == LinkKind::kControl ? 0 : 1]->Send(message);
+}
+
+bool PeerLinks::IsConnected(NodeId to) const {
+  const auto it = dialled_.find(to);
+  return it != dialled_.end() && it->second[0]->connected() && it->second[1]->connected();
+}
+
+void PeerLinks::Flush() {
+  for (auto& [id, links] : dialled_) {
+    for (const std::shared_ptr<Dialled>& link : links) link->Flush();
+  }
+}
+
+}  // namespace kvorum::server

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What nodes say to each other: the group's Raft messages, and commands that one node carries to
+// the leader for its clients. A link delivers in order until it is reset.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "raft/messages.h"
+#include "resp/reply.h"
+
+namespace kvorum::server {
+
+// A client's command on its way to the leader. (start, sequence) is its origin id, see
+// store/envelope.h; sequences ascend in a start.
+struct ForwardedCommand {
+  uint64_t sequence = 0;
+  uint64_t client = 0;  // commands of one client are executed in order
+  uint8_t database = 0;
+  resp::Protocol protocol = resp::Protocol::kResp2;
+  std::vector<std::string> argv;
+};
+// `term`: of the leader it is meant for; a leader of any other term refuses.
+struct Forward {
+  Term term;
+  uint64_t start = 0;
+  std::vector<ForwardedCommand> commands;
+};
+
+// refused: certainly not executed, now or later.
+struct ForwardedReply {
+  uint64_t sequence = 0;
+  bool refused = false;
+  std::string bytes;
+};
+struct ForwardReply {
+  uint64_t start = 0;
+  std::vector<ForwardedReply> replies;
+};
+// The client has gone.
+struct ForwardClose {
+  uint64_t client = 0;
+};
+
+using PeerMessage = std::variant<raft::Message, Forward, ForwardReply, ForwardClose>;
+
+}  // namespace kvorum::server

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One thread with an event loop: sockets, peer links and the node. A turn is: run what is ready,
+// then let the node work off what came, then write what it produced. Nothing blocks here; slow
+// files have threads of their own that post their results in.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "server/connection.h"
+#include "server/node.h"
+#include "server/peer_links.h"
+
+namespace kvorum::server {
+
+class Reactor final : public Host {
+ public:
+  Reactor(Config& config, uint64_t cluster_id);
+  ~Reactor() override;
+
+  // Calls a function on the reactor's thread, inside a turn. Any thread.
+  void Post(std::function<void()> function);
+
+  // A save is durable. Reactor's thread.
+  void Persisted(BatchNumber number) { node_->Persisted(number); }
+
+  // The node is built by the caller from wire() and this host, and given back before Listen.
+  [[nodiscard]] PeerLinks& links() { return links_; }
+  void SetNode(Node* node) { node_ = node; }
+  Status Listen();
+  // Serves until a signal or SHUTDOWN has drained the node. Returns the process's exit code.
+  int Run();
+
+  void Halt(const Status& why) override;
+  void RequestShutdown() override;
+  void Log(Level level, std::string_view line) override;
+
+  // Called a few times a second, on the reactor's thread.
+  void OnCron(std::function<void()> cron) { cron_ = std::move(cron); }
+  [[nodiscard]] uint64_t turns() const { return turns_; }
+
+ private:
+  struct Listener {
+    boost::asio::ip::tcp::acceptor acceptor;
+    PortKind kind;
+  };
+
+  void EnsureTurn();
+  void RunReady();
+  void FinishTurn();
+  void Cron();
+  void CloseOverdue();
+  Status ListenOn(uint16_t port, PortKind kind);
+  void Accept(Listener& listener);
+  void Accepted(boost::asio::ip::tcp::socket socket, PortKind kind);
+  bool Admit(boost::asio::ip::tcp::socket& socket, const std::string& address, bool loopback);
+  void WatchSignals();
+  [[nodiscard]] bool DrainFinished() const;
+
+  Config& config_;
+  boost::asio::io_context context_{1};
+  boost::asio::signal_set signals_;
+  PeerLinks links_;
+  Node* node_ = nullptr;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unordered_set<std::shared_ptr<Connection>> connections_;
+  std::function<void()> cron_;
+  bool in_turn_ = false;
+  bool halted_ = false;
+  Micros drain_until_ = 0;  // 0: not draining
+  Micros next_cron_ = 0;
+  uint64_t turns_ = 0;
+  Micros last_attack_log_ = 0;
+};
+
+}  // namespace kvorum::server
