@@ -252,6 +252,7 @@ class Reading {
 
   // The end of the newest segment: a torn write, or damage to something that was durable?
   Status JudgeTail(size_t last, const BatchReader& scout) {
+    if (scout.nonsense()) return Damaged(last, scout.bad_offset(), scout.why());
     const BatchReader::Evidence evidence = scout.SearchBehind();
     if (evidence.synced_batch > scout.batch()) {
       return Damaged(last, scout.bad_offset(),

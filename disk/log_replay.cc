@@ -65,6 +65,7 @@ const char* LogReplay::ApplyEntry(const Record& record, size_t segment) {
 }
 
 const char* LogReplay::ApplyBase(const Record& record) {
+  if (record.base.index < base_.index) return "the start of the log moves back";
   if (record.reset) {
     base_ = record.base;
     last_index_ = base_.index;
@@ -73,7 +74,6 @@ const char* LogReplay::ApplyBase(const Record& record) {
     std::fill(last_live_.begin(), last_live_.end(), Index());
     return nullptr;
   }
-  if (record.base.index < base_.index) return "the start of the log moves back";
   if (record.base.index > last_index_) return "the start of the log is behind its end";
   const std::optional<Term> term = TermAt(record.base.index);
   if (term.has_value() && *term != record.base.term) return "a base of another term";

@@ -129,6 +129,11 @@ bool BatchReader::Bad(uint64_t at, const char* why) {
   return false;
 }
 
+bool BatchReader::Nonsense(uint64_t at, const char* why) {
+  nonsense_ = true;
+  return Bad(at, why);
+}
+
 bool BatchReader::NextRecord(uint64_t* at, uint32_t* chain, Record* record) {
   const uint64_t start = *at;
   if (start > bytes_.size() || bytes_.size() - start < kRecordFrameBytes) {
@@ -148,7 +153,7 @@ bool BatchReader::NextRecord(uint64_t* at, uint32_t* chain, Record* record) {
   *record = {};
   record->offset = start;
   record->body = checked.substr(4);
-  if (!Parse(record->body, record)) return Bad(start, "a record makes no sense");
+  if (!Parse(record->body, record)) return Nonsense(start, "a record makes no sense");
   *chain = crc;
   *at = start + length + kRecordFrameBytes;
   return true;
@@ -183,11 +188,12 @@ bool BatchReader::Parse(std::string_view body, Record* record) {
 
 bool BatchReader::CheckCommit(const CommitBody& commit, size_t records) {
   if (commit.segment != segment_ || commit.offset != offset_) {
-    return Bad(offset_, "a batch that was written for another place");
+    return Nonsense(offset_, "a batch that was written for another place");
   }
-  if (commit.batch != batch_ + 1) return Bad(offset_, "a batch out of order");
-  if (commit.synced_batch >= commit.batch) return Bad(offset_, "a batch that foresees its sync");
-  if (commit.records != records) return Bad(offset_, "a batch with records missing");
+  if (commit.batch != batch_ + 1) return Nonsense(offset_, "a batch out of order");
+  if (commit.synced_batch >= commit.batch)
+    return Nonsense(offset_, "a batch that foresees its sync");
+  if (commit.records != records) return Nonsense(offset_, "a batch with records missing");
   return true;
 }
 

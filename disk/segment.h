@@ -124,6 +124,8 @@ class BatchReader {
   // does not.
   [[nodiscard]] uint64_t bad_offset() const { return bad_offset_; }
   [[nodiscard]] const char* why() const { return why_; }
+  // The checksum held and the content is impossible: whatever wrote that, no torn write did.
+  [[nodiscard]] bool nonsense() const { return nonsense_; }
 
   // Searches behind offset() for commit records of this segment that are whole in themselves, and
   // returns the largest synced_batch and vote_sequence they mention: proof that batches which do
@@ -141,6 +143,7 @@ class BatchReader {
   bool CheckCommit(const CommitBody& commit, size_t records);
   bool Parse(std::string_view body, Record* record);
   bool Bad(uint64_t at, const char* why);
+  bool Nonsense(uint64_t at, const char* why);
 
   std::string_view bytes_;
   uint64_t segment_;
@@ -151,6 +154,7 @@ class BatchReader {
   uint64_t batch_;
   uint64_t bad_offset_ = kSegmentHeaderBytes;
   const char* why_ = "";
+  bool nonsense_ = false;
 };
 
 }  // namespace kvorum::disk

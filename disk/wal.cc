@@ -124,6 +124,7 @@ void Wal::NoteEntries(std::span<const raft::Entry> entries) {
 }
 
 void Wal::NoteReset(const raft::SnapshotMeta& base) {
+  KV_CHECK(base.index >= base_.index);
   base_ = base;
   last_index_ = base.index;
   last_term_ = base.term;

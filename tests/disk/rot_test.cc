@@ -223,6 +223,59 @@ TEST(Rot, ALostWriteInsideTheLogIsNoticed) {
   EXPECT_EQ(log.Open().code(), StatusCode::kCorrupt);
 }
 
+// Records that verify and make no sense: written by a broken or hostile program, never by a crash.
+TEST(Rot, NonsenseWithValidChecksumsIsCorruption) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  raft::Save start;
+  start.reset_to = MetaAt(10, 3);
+  start.entries = {MakeEntry(11, 3, "a"), MakeEntry(12, 4, "b")};
+  ASSERT_TRUE(log.Write({VoteFor(4, 0), start}).ok());
+  const auto image = log.files.Save();
+  const std::string bytes = log.files.Contents(log.SegmentPath(1));
+  SegmentHeader header;
+  ASSERT_TRUE(DecodeHeader(bytes, &header));
+  BatchReader reader(bytes, header);
+  std::vector<Record> records;
+  ASSERT_TRUE(reader.NextBatch(records));
+
+  // Opens the log with one more batch that holds what `add` puts there.
+  const auto open_with = [&](auto add, uint64_t batch, uint64_t offset) {
+    log.files.Restore(*image);
+    BatchBuilder builder;
+    builder.Begin(reader.chain());
+    add(builder);
+    builder.Finish(kTestCluster, {1, offset, batch, 1, 1, 0});
+    std::string made;
+    for (const std::string_view piece : builder.pieces()) made += piece;
+    log.files.PutAt(log.SegmentPath(1), reader.offset(), made);
+    return log.Open();
+  };
+  const auto entry = [](uint64_t index, uint64_t term, uint32_t group = 0) {
+    return [=](BatchBuilder& b) { b.AddEntry(GroupId(group), MakeEntry(index, term, "x")); };
+  };
+  const auto base = [](uint64_t index, uint64_t term, bool reset) {
+    return [=](BatchBuilder& b) { b.AddBase(GroupId(), MetaAt(index, term), reset); };
+  };
+  const uint64_t here = reader.offset();
+  ASSERT_TRUE(open_with(entry(13, 4), 2, here).ok()) << "the good one";
+  EXPECT_EQ(log.recovered.last_index(), Index(13));
+  EXPECT_EQ(open_with(entry(14, 4), 2, here).code(), StatusCode::kCorrupt) << "a gap";
+  EXPECT_EQ(open_with(entry(10, 4), 2, here).code(), StatusCode::kCorrupt) << "below the base";
+  EXPECT_EQ(open_with(entry(13, 3), 2, here).code(), StatusCode::kCorrupt) << "the term falls";
+  EXPECT_EQ(open_with(base(9, 3, false), 2, here).code(), StatusCode::kCorrupt);
+  EXPECT_EQ(open_with(base(9, 3, true), 2, here).code(), StatusCode::kCorrupt);
+  EXPECT_EQ(open_with(base(13, 4, false), 2, here).code(), StatusCode::kCorrupt);
+  EXPECT_EQ(open_with(base(12, 3, false), 2, here).code(), StatusCode::kCorrupt) << "another term";
+  EXPECT_EQ(open_with(entry(0, 4), 2, here).code(), StatusCode::kCorrupt);
+  EXPECT_EQ(open_with(entry(UINT64_MAX, 4), 2, here).code(), StatusCode::kCorrupt);
+  EXPECT_EQ(open_with(entry(13, 0), 2, here).code(), StatusCode::kCorrupt);
+  EXPECT_EQ(open_with(entry(13, UINT64_MAX), 2, here).code(), StatusCode::kCorrupt);
+  EXPECT_EQ(open_with(entry(13, 4, 9), 2, here).code(), StatusCode::kCorrupt) << "another group";
+  EXPECT_EQ(open_with(entry(13, 4), 3, here).code(), StatusCode::kCorrupt) << "skips a number";
+  EXPECT_EQ(open_with(entry(13, 4), 2, here + kSectorBytes).code(), StatusCode::kCorrupt);
+}
+
 // Random bytes over the log: any answer is fine except a crash of the process or an invented entry.
 TEST(Rot, FuzzedRecoveryNeverInventsEntries) {
   TestLog log;
