@@ -70,7 +70,7 @@ void Database::Set(std::string_view key, const Record::Value& value,
   Attach(*place);
 }
 
-void Database::Put(Record* record) {
+void Database::Put(Record* record, SlotTable::Arrival arrival) {
   SlotTable& table = TableFor(record->key());
   const uint64_t hash = key_hash_(record->key());
   if (Record** const place = table.Find(record->key(), hash)) {
@@ -78,7 +78,7 @@ void Database::Put(Record* record) {
     Record::Free(*place);
     *place = record;
   } else {
-    table.Insert(record, hash, key_hash_);
+    table.Insert(record, hash, key_hash_, arrival);
     ++count_;
   }
   Attach(record);

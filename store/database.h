@@ -40,7 +40,7 @@ class Database {
   // Sets a string. An existing record of any type goes; its deadline too, unless it is passed in.
   void Set(std::string_view key, const Record::Value& value, std::optional<UnixMs> deadline);
   // Takes over a record made elsewhere with epoch(); one with the same key goes.
-  void Put(Record* record);
+  void Put(Record* record, SlotTable::Arrival arrival = SlotTable::Arrival::kAny);
   // Takes the record of `key`, which must be there, out of the table, renamed to `new_key`: the
   // caller owns it and gives it to Put, of this database or another of the same keyspace. An object
   // moves with it, it is not cloned.

@@ -157,13 +157,15 @@ bool SlotTable::MaySplit(const Page* page) const {
   return d->depth < kMaxDirectoryDepth && d->count >= (kRecordsPerEntry << (d->depth + 1));
 }
 
-void SlotTable::Insert(Record* record, uint64_t hash, const KeyHash& key_hash) {
+void SlotTable::Insert(Record* record, uint64_t hash, const KeyHash& key_hash, Arrival arrival) {
   if (root_ == 0) root_ = reinterpret_cast<uintptr_t>(NewPage(kFirstCapacity, 0));
   Page* page = PageOf(hash);
   // A split may leave all records on one side: then it is asked again, one level deeper.
   while (page->count == page->capacity) {
     if (MaySplit(page)) {
+      const bool doubles = has_directory() && page->depth == directory()->depth;
       Split(page, hash, key_hash);
+      if (doubles && arrival == Arrival::kSorted) SplitLargePages(key_hash);
       page = PageOf(hash);
     } else {
       page = WithCapacity(page, hash, CapacityFor(page->count + 1));
@@ -171,6 +173,18 @@ void SlotTable::Insert(Record* record, uint64_t hash, const KeyHash& key_hash) {
   }
   page->Add(record, hash);
   if (has_directory()) ++directory()->count;
+}
+
+void SlotTable::SplitLargePages(const KeyHash& key_hash) {
+  const uint32_t depth = directory()->depth;
+  for (size_t i = 0; i < size_t{1} << depth;) {
+    Page* const page = directory()->pages()[i];
+    if (page->count > kPageRecords && page->depth < depth) {
+      Split(page, uint64_t{i} << (64 - depth), key_hash);  // and look at its lower half again
+    } else {
+      i += size_t{1} << (depth - page->depth);
+    }
+  }
 }
 
 void SlotTable::DoubleDirectory() {

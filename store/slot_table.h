@@ -57,8 +57,12 @@ class SlotTable {
   // The place that holds the record of `key`, or nullptr. Valid until the next Insert or Erase; a
   // record of the same key may be stored through it.
   [[nodiscard]] Record** Find(std::string_view key, uint64_t hash) const;
-  // The key must not be there.
-  void Insert(Record* record, uint64_t hash, const KeyHash& key_hash);
+  // The key must not be there. kSorted: many keys come in hash order (a load). Then the directory,
+  // which grows with the number of records, is always too shallow for the first pages, and pages
+  // that are never touched again would stay large; so when it doubles they are split at once.
+  enum class Arrival : uint8_t { kAny, kSorted };
+  void Insert(Record* record, uint64_t hash, const KeyHash& key_hash,
+              Arrival arrival = Arrival::kAny);
   // `place` is from Find with the same hash. The record is not freed.
   void Erase(Record** place, uint64_t hash, const KeyHash& key_hash);
   // Forgets everything; records are not freed.
@@ -125,6 +129,7 @@ class SlotTable {
   [[nodiscard]] bool MaySplit(const Page* page) const;
   void Split(Page* page, uint64_t hash, const KeyHash& key_hash);
   void DoubleDirectory();
+  void SplitLargePages(const KeyHash& key_hash);
   void Shrink(Page* page, uint64_t hash, const KeyHash& key_hash);
   bool MergeWithBuddy(Page* page, uint64_t hash, const KeyHash& key_hash);
   void HalveDirectory();

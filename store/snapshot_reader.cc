@@ -102,7 +102,7 @@ Status SnapshotReader::TakeRecord(std::string_view body) {
     Record::Free(record);
     return Corrupt("key appears twice");
   }
-  database.Put(record);
+  database.Put(record, SlotTable::Arrival::kSorted);
   ++records_;
   return Status::Ok();
 }
