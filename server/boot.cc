@@ -29,13 +29,20 @@ Status LoadSnapshot(disk::SnapshotStore& snapshots, const raft::SnapshotMeta& me
   }
 }
 
-// Where the log and the newest snapshot leave the member. A snapshot that is newer than the whole
-// log replaces it: it was installed, and the process died before the log heard of it.
+// A snapshot that is newer than the whole log, or that knows another entry at its index, replaces
+// the log: it was installed, and the process died before the log heard of it.
+bool Replaces(const raft::SnapshotMeta& snapshot, const disk::Recovered& recovered) {
+  if (snapshot.index > recovered.last_index()) return true;
+  if (snapshot.index <= recovered.base.index) return false;
+  return recovered.entries[snapshot.index - recovered.base.index - 1].term != snapshot.term;
+}
+
+// Where the log and the newest snapshot leave the member.
 Status Place(disk::Recovered recovered, const raft::SnapshotMeta& snapshot,
              raft::Restart* restart) {
   restart->hard_state = recovered.hard_state;
   restart->snapshot = snapshot;
-  if (snapshot.index > recovered.last_index()) {
+  if (Replaces(snapshot, recovered)) {
     restart->base_index = snapshot.index;
     restart->base_term = snapshot.term;
     restart->hard_state.term = std::max(restart->hard_state.term, snapshot.term);
@@ -117,10 +124,10 @@ Result<Booted> Boot(disk::Files& files, const Config& config) {
       return status;
     }
   }
-  const bool log_is_behind = snapshot && snapshot->index > recovered.last_index();
+  const bool replaced = snapshot && Replaces(*snapshot, recovered);
   Status placed =
       Place(std::move(recovered), snapshot.value_or(raft::SnapshotMeta{}), &booted.restart);
-  if (placed.ok() && log_is_behind) {
+  if (placed.ok() && replaced) {
     raft::Save restart_log;
     restart_log.reset_to = snapshot;
     placed = booted.wal->Append({&restart_log, 1});

@@ -36,9 +36,18 @@ void WalThread::Stop() {
 
 void WalThread::Run() {
   std::vector<Item> items;
+  bool spares_full = false;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
+      if (queue_.empty() && !stop_ && !spares_full) {
+        // Nothing to do: write the zeroes that the next segment will need.
+        lock.unlock();
+        const Result<bool> made = wal_.PrepareSpare();
+        if (!made.ok()) return events_.failed(made.status());
+        spares_full = !made.value();
+        continue;
+      }
       wake_.wait(lock, [this] { return stop_ || !queue_.empty(); });
       if (queue_.empty()) return;
       items.swap(queue_);
@@ -49,6 +58,7 @@ void WalThread::Run() {
       return;
     }
     items.clear();
+    spares_full = false;
   }
 }
 
