@@ -138,7 +138,11 @@ void ReplyWrongArity(const CommandRow& row, resp::Reply& reply) {
   reply.Error(text);
 }
 
-void CommandIndex::AddOpcode(const CommandRow& row) {
+void CommandIndex::AddRow(const CommandRow& row) {
+  if (row.subcommand_count == 0) {
+    KV_CHECK_MSG((row.route == Route::kLocal) == (row.local != nullptr), row.name);
+    KV_CHECK_MSG((row.route != Route::kLocal) == (row.handler != nullptr), row.name);
+  }
   if (row.opcode == Opcode::kNone) return;
   const auto number = static_cast<size_t>(row.opcode);
   if (by_opcode_.size() <= number) by_opcode_.resize(number + 1);
@@ -150,8 +154,8 @@ void CommandIndex::Add(std::span<const CommandRow> family) {
   for (const CommandRow& row : family) {
     KV_CHECK_MSG(by_name_.emplace(row.name, &row).second, row.name);
     rows_.push_back(&row);
-    AddOpcode(row);
-    for (const CommandRow& below : row.subcommands()) AddOpcode(below);
+    AddRow(row);
+    for (const CommandRow& below : row.subcommands()) AddRow(below);
   }
 }
 

@@ -4,8 +4,9 @@
 //
 // Redis adds in long double and prints with "%.17Lf". A long double has 64 bits of mantissa on
 // x86-64, 113 on aarch64 and 53 elsewhere, so replicas on different machines would disagree.
-// Decimal addition gives the same digits everywhere, and the same as Redis on x86-64 wherever a
-// result has at most 19 significant digits; beyond those Redis loses digits and we do not.
+// Decimal addition gives the same digits everywhere. It gives Redis's digits too, but for the noise
+// Redis shows where 17 digits behind the point are more than 64 bits hold: 5.6 + 5000 is 5005.6
+// here and 5005.60000000000000009 there.
 #pragma once
 
 #include <optional>

@@ -19,7 +19,6 @@ struct Outcome {
   std::vector<Request> requests;
   Kind end = Kind::kNeedMore;
   std::string error;
-  friend bool operator==(const Outcome&, const Outcome&) = default;
 };
 
 // Feeds `input` in pieces of the given size, from a buffer that moves every time.

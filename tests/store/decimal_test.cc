@@ -42,6 +42,7 @@ TEST(Decimal, RoundsOnceTo17DigitsTiesToEven) {
 
 TEST(Decimal, ExactWhereALongDoubleIsNot) {
   EXPECT_EQ(Sum("100000000000000000000", "0.5"), "100000000000000000000.5");
+  EXPECT_EQ(Sum("5.6", "5.0e3"), "5005.6");
 }
 
 TEST(Decimal, BadInput31) {
