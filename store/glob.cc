@@ -53,8 +53,9 @@ size_t Glob::ParseClass(std::string_view pattern, size_t at) {
     if (pattern[at] == '\\' && at + 1 < pattern.size()) {
       set.set(byte(++at));
     } else if (at + 2 < pattern.size() && pattern[at + 1] == '-') {
-      const auto [low, high] = std::minmax(byte(at), byte(at + 2));
-      for (unsigned c = low; c <= high; ++c) set.set(c);
+      const unsigned a = byte(at);
+      const unsigned b = byte(at + 2);
+      for (unsigned c = std::min(a, b); c <= std::max(a, b); ++c) set.set(c);
       at += 2;
     } else {
       set.set(byte(at));
