@@ -2,18 +2,17 @@
 //
 // One key with its value, in one allocation.
 //
-//    0      1       2       4           8             12               16
-//   +------+-------+-------+-----------+-------------+----------------+--------------+-----+-------+
-//   | type | flags | epoch | key bytes | value bytes | value capacity | deadline (8) | key | value
-//   |
-//   +------+-------+-------+-----------+-------------+----------------+--------------+-----+-------+
+//   0      1       2       4           8             12            16             (or 24)
+//   +------+-------+-------+-----------+-------------+-------------+------------+-----+-------+
+//   | type | flags | epoch | key bytes | value bytes | value room  | deadline 8 | key | value |
+//   +------+-------+-------+-----------+-------------+-------------+------------+-----+-------+
 //                                                     only with kHasDeadline ^
 //
 //   flags: bits 0-3 encoding, bit 7 kHasDeadline
 //   value, by encoding:
 //     kInt     int64_t, 8 bytes: the text is its canonical decimal
 //     kEmbstr  the bytes; was set whole and has at most 44 of them (what OBJECT ENCODING says)
-//     kRaw     the bytes; capacity may be larger, so that APPEND does not copy every time
+//     kRaw     the bytes; their room may be larger, so that APPEND does not copy every time
 //     kObject  Object*, 8 bytes: every type that is not a string
 //
 // A 16-byte key with a 64-byte value is exactly 96 bytes, a size class of jemalloc. A pointer to a
