@@ -214,8 +214,11 @@ void Member::ApplyCommitted() {
 }
 
 void Member::ApplyEntry(const raft::Entry& entry) {
-  // Terms only grow along a log: behind an entry of this term none of an older term can follow.
-  while (!proposals_.empty() && proposals_.front().term < entry.term) {
+  // Terms only grow along a log: behind an entry of this term none of an older term can follow. And
+  // where this entry stands, no other can: it may even be older than the one proposed here, when a
+  // later leader had it and not ours (thesis figure 3.7).
+  while (!proposals_.empty() && proposals_.front().term != entry.term &&
+         (proposals_.front().term < entry.term || proposals_.front().index == entry.index)) {
     stats_.proposals_failed.Add();
     seams_.clients.Lost(proposals_.front().id, Loss::kNever);
     proposals_.pop_front();
@@ -231,7 +234,6 @@ void Member::ApplyEntry(const raft::Entry& entry) {
     machine_.ApplyNoop(entry.index);
   } else if (ours) {
     const Proposal proposal = proposals_.front();
-    KV_CHECK(proposal.term == entry.term);
     proposals_.pop_front();
     stats_.proposals_committed.Add();
     stats_.commit_us.Observe(now_.boot_us - proposal.at);

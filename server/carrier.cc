@@ -108,7 +108,7 @@ void Carrier::OnLinkReset(NodeId peer) {
 }
 
 void Carrier::OnLinkUp(NodeId peer, Term term) {
-  Forward forward{.term = term, .start = start_};
+  Forward forward{.term = term, .repeated = true, .start = start_};
   for (const auto& [sequence, pending] : pending_) {
     if (pending.leader == peer && pending.term == term) {
       forward.commands.push_back(Encode(sequence, pending));

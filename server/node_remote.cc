@@ -25,11 +25,15 @@ void Node::OnForward(NodeId from, Forward forward) {
   replies.start = forward.start;
   const raft::Core& core = member_.core();
   if (!core.IsLeader() || core.term() != forward.term) {
+    // What is repeated after a lost link may have been taken on before, by this process or by one
+    // that has died since, and be in the log: refused now, it could be executed twice.
+    if (forward.repeated) return;
     for (const ForwardedCommand& command : forward.commands) {
       replies.replies.push_back({command.sequence, true, {}});
     }
     return;
   }
+  // Leadership does not survive the process, so neither need this.
   RemoteProgress& progress = remote_progress_[from];
   if (progress.start != forward.start || progress.term != forward.term) {
     progress = {forward.start, 0, forward.term};

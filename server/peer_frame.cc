@@ -57,6 +57,7 @@ struct PutMessage {
   void operator()(const Forward& m) const {
     PutU8(out, static_cast<uint8_t>(Kind::kForward));
     PutU64(out, m.term.value());
+    PutU8(out, m.repeated ? 1 : 0);
     PutU64(out, m.start);
     PutVarint(out, m.commands.size());
     for (const ForwardedCommand& command : m.commands) {
@@ -86,6 +87,9 @@ struct PutMessage {
 
 bool GetForward(Reader& in, Forward* m) {
   m->term = Term(in.U64());
+  const uint8_t repeated = in.U8();
+  if (repeated > 1) return false;
+  m->repeated = repeated == 1;
   m->start = in.U64();
   const uint64_t count = in.Varint();
   if (count > in.remaining()) return false;

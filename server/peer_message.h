@@ -24,9 +24,12 @@ struct ForwardedCommand {
   resp::Protocol protocol = resp::Protocol::kResp2;
   std::vector<std::string> argv;
 };
-// `term`: of the leader it is meant for; a leader of any other term refuses.
+// `term`: of the leader it is meant for; a leader of any other term refuses. `repeated`: the link
+// broke after these were sent once, so "refused" would no longer mean "not executed": whoever does
+// not lead that term stays silent, and the log tells.
 struct Forward {
   Term term;
+  bool repeated = false;
   uint64_t start = 0;
   std::vector<ForwardedCommand> commands;
 };

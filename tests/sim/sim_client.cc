@@ -96,6 +96,9 @@ void SimClient::Send() {
   }
   if (connection_ == 0) return Again(20'000);
   sent_ = true;
+  world_.Trace("client " + std::to_string(number_) + " -> node " + std::to_string(node_.value()) +
+               (kind_ == server::PortKind::kProxy ? " (proxy)" : "") + " op " +
+               std::to_string(static_cast<int>(op_.kind)) + " " + key_ + " " + op_.argument);
   world_.node(node_).SendBytes(connection_, Encode());
   world_.events().After(kPatienceUs, [this, attempt = attempt_] { OnTimeout(attempt); });
 }
@@ -138,6 +141,7 @@ void SimClient::OnReply(const std::string& bytes) {
   if (end == std::string::npos) return;
   const std::string line = replies_.substr(1, end - 1);
   const char type = replies_[0];
+  world_.Trace("client " + std::to_string(number_) + " <- " + replies_.substr(0, end));
   if (type == '$' && line != "-1") {
     const size_t size = std::stoul(line);
     if (replies_.size() < end + 2 + size + 2) return;
