@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target installs the Debian or Ubuntu packages that it misses (with sudo when not root) and
+# says what it does. The logic is in scripts/.
+.DEFAULT_GOAL := help
+.PHONY: help build cluster cluster-stop test format lint asan tsan bench compat campaign clean
+.NOTPARALLEL:
+
+help:           ## what there is
+	@grep -hE '^[a-z-]+: +##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+): +## /  make \1\t/' | expand -t 22
+
+build:          ## the server, its tool and the tests: build/release/bin/
+	@scripts/build release
+
+cluster:        ## three nodes on this machine, data in ./kvorum-data; again at any time
+	@scripts/build release server
+	@scripts/cluster start
+
+cluster-stop:   ## stop them; the data stays
+	@scripts/cluster stop
+
+test:           ## everything that must hold before a change goes in
+	@scripts/test
+
+format:         ## clang-format over the tracked C++ files
+	@scripts/format
+
+lint:           ## clang-format and clang-tidy, changing nothing
+	@scripts/format --check
+	@scripts/lint
+
+asan:           ## unit tests and a stretch of simulation under ASan and UBSan
+	@scripts/sanitize asan
+
+tsan:           ## the tests with threads under TSan
+	@scripts/sanitize tsan
+
+bench:          ## side by side with redis-server and etcd on this machine
+	@scripts/install-packages build bench
+	@benchmark/run
+
+compat:         ## other client libraries; needs their package registries
+	@scripts/build release server
+	@tests/compat/run
+
+campaign:       ## the simulator until SEEDS (default 100000) are done
+	@scripts/campaign $(SEEDS)
+
+clean:          ## remove build/; data of `make cluster` stays
+	rm -rf build
