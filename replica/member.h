@@ -106,6 +106,11 @@ class Member {
   // Takes a snapshot as soon as possible; no effect while one is running.
   void RequestSnapshot() { snapshot_requested_ = true; }
 
+  // ---- settings, at any time ------------------------------------------------------------------
+  // As Options has them; for the reads and proposals from now on.
+  void SetLeaseReads(bool lease_reads) { options_.lease_reads = lease_reads; }
+  void SetIndoubtTimeout(Micros timeout_us) { options_.indoubt_timeout_us = timeout_us; }
+
   // ---- view ---------------------------------------------------------------------------------
   [[nodiscard]] const raft::Core& core() const { return core_; }
   [[nodiscard]] const MemberStats& stats() const { return stats_; }

@@ -73,17 +73,17 @@ void Waitaof(LocalCall& call) {
 constexpr CommandRow kRows[] = {
     {.name = "wait",
      .arity = 3,
-     .flags = store::kFlagBlocking | store::kAclConnection,
+     .flags = store::kFlagBlocking,
      .docs = {"Blocks until the asynchronous replication of all preceding write commands sent by "
               "the connection is completed.",
-              "3.0.0", "generic", "O(1)"},
+              "3.0.0", "connection", "O(1)"},
      .local = Wait},
     {.name = "waitaof",
      .arity = 4,
-     .flags = store::kFlagBlocking | store::kFlagNoScript | store::kAclConnection,
+     .flags = store::kFlagBlocking | store::kFlagNoScript,
      .docs = {"Blocks until all of the preceding write commands sent by the connection are written "
               "to the append-only file of the master and/or replicas.",
-              "7.2.0", "generic", "O(1)"},
+              "7.2.0", "connection", "O(1)"},
      .local = Waitaof},
 };
 static_assert(store::ValidRows(kRows));

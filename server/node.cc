@@ -381,6 +381,7 @@ void Node::StateReplaced() { carrier_.StateReplaced(); }
 void Node::LeadershipChanged() {
   const raft::Core& core = member_.core();
   carrier_.OnLeadership(core.leader(), core.term());
+  if (core.leader() != NodeId()) last_leader_ = core.leader();
   if (core.leader() != NodeId()) {
     for (Session* session : stalled_) session->parked_at = 0;
   }
@@ -450,6 +451,26 @@ Address Node::AddressOf(NodeId id) const {
 const CommandStats* Node::StatsOf(const store::CommandRow& row) const {
   const auto it = command_stats_.find(&row);
   return it == command_stats_.end() ? nullptr : it->second.get();
+}
+
+void Node::ResetStats() {
+  const store::MachineStats& machine = machine_.stats();
+  stats_base_ = {.connections_total = stats_.connections_total.Get(),
+                 .connections_rejected = stats_.connections_rejected.Get(),
+                 .commands = stats_.commands.Get(),
+                 .bytes_in = stats_.bytes_in.Get(),
+                 .bytes_out = stats_.bytes_out.Get(),
+                 .redirected = stats_.redirected.Get(),
+                 .park_timeouts = stats_.park_timeouts.Get(),
+                 .indoubt = stats_.indoubt.Get(),
+                 .expired_keys = machine.expired_keys.Get(),
+                 .keyspace_hits = machine.keyspace_hits.Get(),
+                 .keyspace_misses = machine.keyspace_misses.Get()};
+  for (const auto& [row, command] : command_stats_) {
+    stats_base_.by_command[row] = {.calls = command->calls.Get(),
+                                   .us = command->us.SumUs(),
+                                   .rejected = command->rejected.Get()};
+  }
 }
 
 }  // namespace kvorum::server

@@ -101,6 +101,28 @@ struct NodeStats {
   Counter bytes_out;
 };
 
+// Values at the last CONFIG RESETSTAT. INFO counts from there; the counters themselves, which the
+// exporter reads, never go back.
+struct StatsBase {
+  struct Command {
+    uint64_t calls = 0;
+    uint64_t us = 0;
+    uint64_t rejected = 0;
+  };
+  uint64_t connections_total = 0;
+  uint64_t connections_rejected = 0;
+  uint64_t commands = 0;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  uint64_t redirected = 0;
+  uint64_t park_timeouts = 0;
+  uint64_t indoubt = 0;
+  uint64_t expired_keys = 0;
+  uint64_t keyspace_hits = 0;
+  uint64_t keyspace_misses = 0;
+  absl::flat_hash_map<const store::CommandRow*, Command> by_command;
+};
+
 class Node final : public replica::Clients, public replica::Transport {
  public:
   // `restart` and `machine` as replica::Member wants them. `start` tells this life of the node from
@@ -163,7 +185,10 @@ class Node final : public replica::Clients, public replica::Transport {
   [[nodiscard]] Address AddressOf(NodeId id) const;
   [[nodiscard]] bool disk_full() const { return disk_full_; }
   [[nodiscard]] bool draining() const { return draining_; }
+  // The newest leader that was known; 0: none in this life.
+  [[nodiscard]] NodeId last_leader() const { return last_leader_; }
   void ResetStats();
+  [[nodiscard]] const StatsBase& stats_base() const { return stats_base_; }
   // Ends a session from outside (CLIENT KILL, limits).
   void Kill(Session& session);
   // WAIT: answers when `wanted` followers have the session's writes, or at the deadline (0: never).
@@ -274,6 +299,7 @@ class Node final : public replica::Clients, public replica::Transport {
   Rng rng_;
   store::CommandIndex index_;
   NodeStats stats_;
+  StatsBase stats_base_;
   absl::flat_hash_map<const store::CommandRow*, std::unique_ptr<CommandStats>> command_stats_;
   Micros started_at_;
 
@@ -306,6 +332,7 @@ class Node final : public replica::Clients, public replica::Transport {
   std::map<NodeId, RemoteProgress> remote_progress_;
   std::vector<Session*> graves_;  // closed, to be freed when nothing refers to them
   std::map<NodeId, Address> announced_;
+  NodeId last_leader_;
   bool room_ = true;  // the log takes more
   bool disk_full_ = false;
   bool draining_ = false;
