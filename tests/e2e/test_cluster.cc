@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/e2e/test_cluster.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <thread>
+
+namespace kvorum::e2e {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A port nobody listens on. All of a cluster's are held open until the last was found, so that no
+// two are the same; another process may still be faster, which then shows as a failed start.
+class FreePorts {
+ public:
+  ~FreePorts() {
+    for (const int fd : held_) close(fd);
+  }
+  int Next() {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+        getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      std::abort();
+    }
+    held_.push_back(fd);
+    return ntohs(address.sin_port);
+  }
+
+ private:
+  std::vector<int> held_;
+};
+
+int WaitForExit(pid_t pid, std::chrono::milliseconds patience) {
+  int status = 0;
+  const bool ended = WaitFor([&] { return waitpid(pid, &status, WNOHANG) == pid; }, patience);
+  if (!ended) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace
+
+ContextPtr Connect(int port, int timeout_ms) {
+  const timeval timeout{timeout_ms / 1000, (timeout_ms % 1000) * 1000};
+  ContextPtr context(redisConnectWithTimeout("127.0.0.1", port, timeout));
+  if (context == nullptr || context->err != 0) return nullptr;
+  redisSetTimeout(context.get(), timeout);
+  return context;
+}
+
+ReplyPtr Command(redisContext* context, const std::vector<std::string>& argv) {
+  std::vector<const char*> pointers;
+  std::vector<size_t> sizes;
+  for (const std::string& arg : argv) {
+    pointers.push_back(arg.data());
+    sizes.push_back(arg.size());
+  }
+  return ReplyPtr(static_cast<redisReply*>(
+      redisCommandArgv(context, static_cast<int>(argv.size()), pointers.data(), sizes.data())));
+}
+
+std::string Text(const ReplyPtr& reply) {
+  if (reply == nullptr) return "(lost)";
+  switch (reply->type) {
+    case REDIS_REPLY_INTEGER:
+      return std::to_string(reply->integer);
+    case REDIS_REPLY_NIL:
+      return "(nil)";
+    case REDIS_REPLY_ERROR:
+      return "-" + std::string(reply->str, static_cast<size_t>(reply->len));
+    default:
+      return reply->str == nullptr ? "(other)"
+                                   : std::string(reply->str, static_cast<size_t>(reply->len));
+  }
+}
+
+bool WaitFor(const std::function<bool()>& condition, std::chrono::milliseconds patience) {
+  const Clock::time_point deadline = Clock::now() + patience;
+  while (!condition()) {
+    if (Clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+TestCluster::TestCluster(int nodes, std::vector<std::string> extra_arguments)
+    : nodes_(nodes), extra_(std::move(extra_arguments)) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "kvorum-e2e-XXXXXX").string();
+  folder_ = mkdtemp(pattern.data());
+  FreePorts free;
+  for (int node = 1; node <= nodes; ++node) {
+    ports_[node] = {free.Next(), free.Next(), free.Next()};
+    cluster_nodes_ += std::to_string(node) + "=127.0.0.1:" + std::to_string(Port(node)) + "@" +
+                      std::to_string(ports_[node].peer) + " ";
+  }
+  cluster_nodes_.pop_back();
+}
+
+TestCluster::~TestCluster() {
+  for (const auto& [node, pid] : pids_) {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+  }
+  if (!testing::Test::HasFailure()) {
+    std::filesystem::remove_all(folder_);
+    return;
+  }
+  for (int node = 1; node <= nodes_; ++node) {
+    std::cout << "---- log of node " << node << " (data kept in " << folder_ << ")\n"
+              << std::ifstream(folder_ + "/node-" + std::to_string(node) + ".log").rdbuf();
+  }
+}
+
+std::string TestCluster::DataOf(int node) const {
+  return folder_ + "/node-" + std::to_string(node);
+}
+
+pid_t TestCluster::Spawn(int node, const std::string& log) const {
+  std::vector<std::string> arguments = {KVORUM_SERVER,
+                                        "--node-id",
+                                        std::to_string(node),
+                                        "--cluster-nodes",
+                                        cluster_nodes_,
+                                        "--port",
+                                        std::to_string(Port(node)),
+                                        "--proxy-port",
+                                        std::to_string(ProxyPort(node)),
+                                        "--dir",
+                                        DataOf(node)};
+  arguments.insert(arguments.end(), extra_.begin(), extra_.end());
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const int fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dup2(fd, 1);
+    dup2(fd, 2);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  return pid;
+}
+
+void TestCluster::Start(int node) {
+  pids_[node] = Spawn(node, folder_ + "/node-" + std::to_string(node) + ".log");
+  ASSERT_TRUE(WaitFor([&] { return Ask(Port(node), {"PING"}) == "PONG"; }))
+      << "node " << node << " does not answer";
+}
+
+void TestCluster::StartAll() {
+  for (int node = 1; node <= nodes_; ++node) {
+    if (!Running(node)) Start(node);
+  }
+}
+
+void TestCluster::Signal(int node, int signal) { kill(pids_.at(node), signal); }
+
+void TestCluster::Kill(int node) {
+  Signal(node, SIGKILL);
+  waitpid(pids_.at(node), nullptr, 0);
+  pids_.erase(node);
+}
+
+int TestCluster::Terminate(int node) {
+  Signal(node, SIGTERM);
+  const int code = WaitForExit(pids_.at(node), std::chrono::seconds(15));
+  if (code != -1) pids_.erase(node);
+  return code;
+}
+
+int TestCluster::ExitCodeOfSecondStart(int node) {
+  return WaitForExit(Spawn(node, folder_ + "/second-start.log"), std::chrono::seconds(15));
+}
+
+std::string TestCluster::Ask(int port, const std::vector<std::string>& argv) const {
+  const ContextPtr context = Connect(port);
+  if (context == nullptr) return "(refused)";
+  return Text(Command(context.get(), argv));
+}
+
+int TestCluster::Leader() const {
+  for (const auto& [node, pid] : pids_) {
+    const ContextPtr context = Connect(Port(node), 300);
+    if (context == nullptr) continue;
+    const ReplyPtr reply = Command(context.get(), {"ROLE"});
+    if (reply != nullptr && reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
+        std::string(reply->element[0]->str) == "master") {
+      return node;
+    }
+  }
+  return 0;
+}
+
+int TestCluster::WaitForLeader() {
+  int leader = 0;
+  EXPECT_TRUE(WaitFor([&] { return (leader = Leader()) != 0; })) << "no leader";
+  return leader;
+}
+
+int TestCluster::WaitForFollower() {
+  const int leader = WaitForLeader();
+  for (const auto& [node, pid] : pids_) {
+    if (node != leader) return node;
+  }
+  return 0;
+}
+
+}  // namespace kvorum::e2e

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Real kvorum-server processes on free loopback ports, with data in a temporary folder that goes
+// when the test passes. Whatever was started is ended by the destructor. Real time: tests here wait
+// for conditions with a deadline, they never assert how long something took.
+#pragma once
+
+#include <hiredis/hiredis.h>
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace kvorum::e2e {
+
+struct ReplyDeleter {
+  void operator()(redisReply* reply) const { freeReplyObject(reply); }
+};
+struct ContextDeleter {
+  void operator()(redisContext* context) const { redisFree(context); }
+};
+using ReplyPtr = std::unique_ptr<redisReply, ReplyDeleter>;
+using ContextPtr = std::unique_ptr<redisContext, ContextDeleter>;
+
+// nullptr when there is no connection or no reply within two seconds.
+ContextPtr Connect(int port, int timeout_ms = 2000);
+ReplyPtr Command(redisContext* context, const std::vector<std::string>& argv);
+// The reply as text: a string, a number in digits, "(nil)", "-ERR ...", or "(lost)" without one.
+std::string Text(const ReplyPtr& reply);
+
+// Polls until the condition holds. False when it did not in time.
+bool WaitFor(const std::function<bool()>& condition,
+             std::chrono::milliseconds patience = std::chrono::seconds(20));
+
+class TestCluster {
+ public:
+  explicit TestCluster(int nodes, std::vector<std::string> extra_arguments = {});
+  ~TestCluster();
+  TestCluster(const TestCluster&) = delete;
+  TestCluster& operator=(const TestCluster&) = delete;
+
+  void Start(int node);
+  void StartAll();
+  void Signal(int node, int signal);
+  void Kill(int node);  // SIGKILL, and waits for the end
+  // SIGTERM; the exit code, or -1 when it did not end in time.
+  int Terminate(int node);
+  // Starts one more process with this node's arguments and returns its exit code.
+  int ExitCodeOfSecondStart(int node);
+  [[nodiscard]] bool Running(int node) const { return pids_.contains(node); }
+
+  [[nodiscard]] int size() const { return nodes_; }
+  [[nodiscard]] int Port(int node) const { return ports_.at(node).client; }
+  [[nodiscard]] int ProxyPort(int node) const { return ports_.at(node).proxy; }
+  [[nodiscard]] std::string Folder() const { return folder_; }
+  [[nodiscard]] std::string DataOf(int node) const;
+
+  // One command on a fresh connection.
+  [[nodiscard]] std::string Ask(int port, const std::vector<std::string>& argv) const;
+  // The node that serves as leader, 0 if none does.
+  [[nodiscard]] int Leader() const;
+  int WaitForLeader();
+  // A running node that does not lead.
+  int WaitForFollower();
+
+ private:
+  struct Ports {
+    int client = 0;
+    int proxy = 0;
+    int peer = 0;
+  };
+  [[nodiscard]] pid_t Spawn(int node, const std::string& log) const;
+
+  int nodes_;
+  std::vector<std::string> extra_;
+  std::string folder_;
+  std::string cluster_nodes_;
+  std::map<int, Ports> ports_;
+  std::map<int, pid_t> pids_;
+};
+
+}  // namespace kvorum::e2e
