@@ -33,8 +33,13 @@ inline constexpr size_t kMaxFrameBytes = size_t{600} << 20;
 // Queued for one peer and not written: beyond it Raft messages are dropped (they are sent again).
 inline constexpr size_t kPeerQueueBytes = size_t{64} << 20;
 
-// What RAFT LOG and CLIENT LIST may be asked for at once.
+// What RAFT LOG shows: entries at once, and of each entry so many commands, arguments of a command
+// and bytes of an argument; the rest is counted.
+inline constexpr size_t kRaftLogDefault = 10;
 inline constexpr size_t kRaftLogMax = 1000;
+inline constexpr size_t kRaftLogCommands = 32;
+inline constexpr size_t kRaftLogArguments = 16;
+inline constexpr size_t kRaftLogArgumentBytes = 128;
 
 static_assert(kBatchBytes < kMaxFrameBytes);
 static_assert(replica::kSnapshotPieceBytes < kPeerQueueBytes);

@@ -174,7 +174,7 @@ class Node final : public replica::Clients, public replica::Transport {
   [[nodiscard]] const store::CommandIndex& commands() const { return index_; }
   [[nodiscard]] const NodeStats& stats() const { return stats_; }
   [[nodiscard]] const CommandStats* StatsOf(const store::CommandRow& row) const;
-  [[nodiscard]] PeerWire& wire() { return seams_.wire; }
+  [[nodiscard]] PeerWire& wire() const { return seams_.wire; }
   [[nodiscard]] Host& host() { return seams_.host; }
   [[nodiscard]] Now now() const { return member_.now(); }
   [[nodiscard]] Micros started_at() const { return started_at_; }
