@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -64,18 +65,24 @@ class Socket {
 
 uint16_t FreePort() { return Socket().Bind(); }
 
+// One server for all tests: CivetWeb takes two seconds to stop once it has served somebody.
 class HttpEndpointTest : public testing::Test {
  protected:
-  HttpEndpointTest() {
-    endpoint_.Handle("/livez", [this] {
+  static void SetUpTestSuite() {
+    endpoint_ = std::make_unique<HttpEndpoint>();
+    endpoint_->Handle("/livez", [] {
       ++calls_;
       return HttpReply{200, "ok\n"};
     });
-    endpoint_.Handle("/readyz", [] { return HttpReply{503, "no leader is known\n"}; });
-    endpoint_.Handle("/version", [] { return HttpReply{200, "{}\n", "application/json"}; });
-    const Status status = endpoint_.Start("127.0.0.1", port_);
+    endpoint_->Handle("/readyz", [] { return HttpReply{503, "no leader is known\n"}; });
+    endpoint_->Handle("/version", [] { return HttpReply{200, "{}\n", "application/json"}; });
+    port_ = FreePort();
+    const Status status = endpoint_->Start("127.0.0.1", port_);
     EXPECT_TRUE(status.ok()) << status.message();
   }
+  static void TearDownTestSuite() { endpoint_.reset(); }
+  HttpEndpointTest() { calls_ = 0; }
+
   // The reply to "METHOD path": head and body.
   std::pair<std::string, std::string> Ask(const std::string& what) {
     Socket socket;
@@ -86,9 +93,9 @@ class HttpEndpointTest : public testing::Test {
     return {reply.substr(0, end + 2), reply.substr(end + 4)};
   }
 
-  std::atomic<int> calls_{0};
-  HttpEndpoint endpoint_;
-  uint16_t port_ = FreePort();
+  static inline std::atomic<int> calls_{0};
+  static inline std::unique_ptr<HttpEndpoint> endpoint_;
+  static inline uint16_t port_ = 0;
 };
 
 TEST_F(HttpEndpointTest, APageIsServed) {
@@ -151,12 +158,14 @@ TEST_F(HttpEndpointTest, ATakenPortIsAnErrorThatNamesIt) {
 }
 
 TEST_F(HttpEndpointTest, StopFreesThePort) {
-  endpoint_.Stop();
-  Socket socket;
-  EXPECT_FALSE(socket.Connect(port_));
-  endpoint_.Stop();
+  const uint16_t port = FreePort();
+  HttpEndpoint first;
+  ASSERT_TRUE(first.Start("127.0.0.1", port).ok());
+  first.Stop();
+  first.Stop();
+  EXPECT_FALSE(Socket().Connect(port));
   HttpEndpoint second;
-  EXPECT_TRUE(second.Start("127.0.0.1", port_).ok());
+  EXPECT_TRUE(second.Start("127.0.0.1", port).ok());
 }
 
 }  // namespace
