@@ -39,7 +39,7 @@ std::string Field(const TestCluster& cluster, int node, const std::string& name)
 
 TEST(Durability, OneNodeKilledUnderLoadAndRestarted) {
   TestCluster cluster(1);
-  cluster.StartAll();
+  ASSERT_NO_FATAL_FAILURE(cluster.StartAll());
   Load load(cluster, kClients, Through::kClusterPorts);
   for (int round = 0; round < 5; ++round) {
     Progress(load, 500);
@@ -54,7 +54,7 @@ TEST(Durability, OneNodeKilledUnderLoadAndRestarted) {
 // Ten leaders die one after another; the clients use the redirects.
 TEST(Durability, LeaderKilledTenTimesWithRedirects) {
   TestCluster cluster(3);
-  cluster.StartAll();
+  ASSERT_NO_FATAL_FAILURE(cluster.StartAll());
   cluster.WaitForLeader();
   Load load(cluster, kClients, Through::kClusterPorts);
   for (int round = 0; round < 10; ++round) {
@@ -72,7 +72,7 @@ TEST(Durability, LeaderKilledTenTimesWithRedirects) {
 // The same through proxy ports, where clients see no redirect.
 TEST(Durability, LeaderKilledTenTimesThroughProxyPorts) {
   TestCluster cluster(3);
-  cluster.StartAll();
+  ASSERT_NO_FATAL_FAILURE(cluster.StartAll());
   cluster.WaitForLeader();
   Load load(cluster, kClients, Through::kProxyPorts);
   for (int round = 0; round < 10; ++round) {
@@ -89,7 +89,7 @@ TEST(Durability, LeaderKilledTenTimesThroughProxyPorts) {
 
 TEST(Durability, EveryNodeKilledAtOnceAndRestarted) {
   TestCluster cluster(3);
-  cluster.StartAll();
+  ASSERT_NO_FATAL_FAILURE(cluster.StartAll());
   cluster.WaitForLeader();
   Load load(cluster, kClients, Through::kClusterPorts);
   for (int round = 0; round < 3; ++round) {
@@ -106,7 +106,7 @@ TEST(Durability, EveryNodeKilledAtOnceAndRestarted) {
 // A leader that is paused and comes back must not answer from the past.
 TEST(Durability, LeaderStoppedAndContinued) {
   TestCluster cluster(3);
-  cluster.StartAll();
+  ASSERT_NO_FATAL_FAILURE(cluster.StartAll());
   cluster.WaitForLeader();
   Load load(cluster, kClients, Through::kClusterPorts);
   for (int round = 0; round < 3; ++round) {
@@ -127,12 +127,13 @@ TEST(Durability, LeaderStoppedAndContinued) {
 }
 
 TEST(Durability, FollowerThatIsFarBehindGetsASnapshot) {
-  TestCluster cluster(3, {"--snapshot-log-bytes", "1mb", "--keep-log-bytes", "256kb"});
-  cluster.StartAll();
+  TestCluster cluster(3, {"--snapshot-log-size", "1mb", "--keep-log-size", "256kb"});
+  ASSERT_NO_FATAL_FAILURE(cluster.StartAll());
   const int follower = cluster.WaitForFollower();
   cluster.Kill(follower);
   Load load(cluster, kClients, Through::kClusterPorts);
   const ContextPtr bulk = Connect(cluster.Port(cluster.WaitForLeader()));
+  ASSERT_NE(bulk, nullptr);
   for (int i = 0; i < 600; ++i) {
     ASSERT_EQ(Text(Command(bulk.get(), {"SET", "big:" + std::to_string(i % 50),
                                         std::string(8192, static_cast<char>('a' + i % 26))})),
@@ -149,31 +150,33 @@ TEST(Durability, FollowerThatIsFarBehindGetsASnapshot) {
   })) << "the follower does not catch up";
   EXPECT_GT(std::stoull(Field(cluster, follower, "snapshot_index")), 0U);
   const ContextPtr reader = Connect(cluster.Port(follower));
+  ASSERT_NE(reader, nullptr);
   EXPECT_EQ(Text(Command(reader.get(), {"READONLY"})), "OK");
   EXPECT_EQ(Text(Command(reader.get(), {"STRLEN", "big:7"})), "8192");
   load.Verify();
 }
 
 TEST(Durability, DataDirectoryStaysBoundedUnderOverwrites) {
-  TestCluster cluster(1, {"--snapshot-log-bytes", "1mb", "--keep-log-bytes", "256kb",
-                          "--wal-segment-bytes", "1mb"});
-  cluster.StartAll();
+  TestCluster cluster(1, {"--snapshot-log-size", "1mb", "--keep-log-size", "256kb",
+                          "--wal-segment-size", "1mb"});
+  ASSERT_NO_FATAL_FAILURE(cluster.StartAll());
   cluster.WaitForLeader();
   const ContextPtr context = Connect(cluster.Port(1));
+  ASSERT_NE(context, nullptr);
   const std::string value(16384, 'v');
-  for (int i = 0; i < 4000; ++i) {  // 64 MB of log for 160 KB of data
+  for (int i = 0; i < 2000; ++i) {  // 32 MB of log for 160 KB of data
     ASSERT_EQ(Text(Command(context.get(), {"SET", "key:" + std::to_string(i % 10), value})), "OK");
   }
   uint64_t bytes = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(cluster.DataOf(1))) {
     if (entry.is_regular_file()) bytes += entry.file_size();
   }
-  EXPECT_LT(bytes, 24U << 20);
+  EXPECT_LT(bytes, 16U << 20);
 }
 
 TEST(Operations, TerminatedLeaderHandsOverAndExitsCleanly) {
   TestCluster cluster(3);
-  cluster.StartAll();
+  ASSERT_NO_FATAL_FAILURE(cluster.StartAll());
   const int leader = cluster.WaitForLeader();
   Load load(cluster, kClients, Through::kClusterPorts);
   Progress(load, 300);
@@ -187,14 +190,14 @@ TEST(Operations, TerminatedLeaderHandsOverAndExitsCleanly) {
 
 TEST(Operations, SecondStartOnTheSameDirectoryIsRefused) {
   TestCluster cluster(1);
-  cluster.StartAll();
+  ASSERT_NO_FATAL_FAILURE(cluster.StartAll());
   EXPECT_EQ(cluster.ExitCodeOfSecondStart(1), 1);
   EXPECT_EQ(cluster.Ask(cluster.Port(1), {"PING"}), "PONG");
 }
 
 TEST(Operations, RestartFindsEverything) {
   TestCluster cluster(1);
-  cluster.StartAll();
+  ASSERT_NO_FATAL_FAILURE(cluster.StartAll());
   cluster.WaitForLeader();
   EXPECT_EQ(cluster.Ask(cluster.Port(1), {"SET", "k", "v", "PX", "3600000"}), "OK");
   EXPECT_EQ(cluster.Ask(cluster.Port(1), {"SETRANGE", "other", "5", "x"}), "6");
