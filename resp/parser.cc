@@ -203,11 +203,15 @@ Parser::Step Parser::ParseBulkHeader(std::string_view request) {
   const Step step = FindLine(request, "Protocol error: too big bulk count string", line);
   if (step != Step::kDone) return step;
   const auto size = ParseInteger(line.substr(1));
-  if (!size.has_value() || *size < 0 || static_cast<size_t>(*size) > limits_.max_bulk_bytes) {
+  if (!size.has_value() || *size < 0 || *size > static_cast<int64_t>(kMaxBulkBytes)) {
     return Fail("Protocol error: invalid bulk length");
   }
+  // A stranger learns what the limit of strangers is, not what this server's limit is.
   if (*size > static_cast<int64_t>(kUnauthenticatedBulkBytes) && !limits_.authenticated) {
     return Fail("Protocol error: unauthenticated bulk length");
+  }
+  if (static_cast<size_t>(*size) > limits_.max_bulk_bytes) {
+    return Fail("Protocol error: invalid bulk length");
   }
   bulk_bytes_ = static_cast<size_t>(*size);
   in_bulk_ = true;

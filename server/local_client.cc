@@ -214,6 +214,7 @@ void ReplyCommand(LocalCall& call) {
   ReplyMode& mode = call.session.reply_mode;
   if (resp::EqualsIgnoreCase(call.argv[2], "on")) {
     mode = ReplyMode::kOn;
+    call.unmute = true;
   } else if (resp::EqualsIgnoreCase(call.argv[2], "off")) {
     mode = ReplyMode::kOff;
   } else if (resp::EqualsIgnoreCase(call.argv[2], "skip")) {

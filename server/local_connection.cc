@@ -147,6 +147,7 @@ void Reset(LocalCall& call) {
   session.database = 0;
   session.readonly = false;
   session.reply_mode = ReplyMode::kOn;
+  call.unmute = true;
   session.name.clear();
   session.no_evict = false;
   session.no_touch = false;

@@ -35,7 +35,7 @@ void WaitFor(LocalCall& call, size_t wanted, Micros deadline, bool array) {
   const size_t have = leads ? call.node.FollowersAt(call.session.last_write)
                             : std::min(wanted, CertainFollowers(call.node));
   if (leads && have < wanted) {
-    call.node.BeginWait(call.session, wanted, deadline, array);
+    call.node.BeginWait(call.session, wanted, deadline, array, call.mute);
     call.deferred = true;
     return;
   }

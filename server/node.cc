@@ -113,6 +113,7 @@ Session* Node::Open(PortKind kind) {
   session->authenticated = config_.requirepass.empty() || kind == PortKind::kRemote;
   resp::ParserLimits limits;
   limits.max_bulk_bytes = config_.proto_max_bulk_len;
+  limits.max_argument_bytes_total = std::max(resp::kDefaultRequestBytes, 2 * limits.max_bulk_bytes);
   limits.authenticated = session->authenticated;
   session->parser.SetLimits(limits);
   Session* raw = session.get();
@@ -344,10 +345,10 @@ size_t Node::FollowersAt(Index index) const {
   return count;
 }
 
-void Node::BeginWait(Session& session, size_t wanted, Micros deadline, bool array) {
+void Node::BeginWait(Session& session, size_t wanted, Micros deadline, bool array, bool mute) {
   session.stall = Stall::kWait;
   ++session.reads;  // nothing of this session runs meanwhile
-  waits_.push_back({&session, wanted, deadline, array, session.protocol});
+  waits_.push_back({&session, wanted, deadline, array, mute, session.protocol});
 }
 
 void Node::CheckWaits() {
@@ -358,7 +359,8 @@ void Node::CheckWaits() {
     if (have < wait.wanted && !expired && !session.closed && member_.core().IsLeader())
       return false;
     if (!session.closed) {
-      resp::Reply reply(&session.output, wait.protocol);
+      resp::Reply reply =
+          wait.mute ? resp::Reply::Discard() : resp::Reply(&session.output, wait.protocol);
       if (wait.array) {
         reply.Array(2);
         reply.Integer(1);

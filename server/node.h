@@ -192,7 +192,7 @@ class Node final : public replica::Clients, public replica::Transport {
   // Ends a session from outside (CLIENT KILL, limits).
   void Kill(Session& session);
   // WAIT: answers when `wanted` followers have the session's writes, or at the deadline (0: never).
-  void BeginWait(Session& session, size_t wanted, Micros deadline, bool array);
+  void BeginWait(Session& session, size_t wanted, Micros deadline, bool array, bool mute);
   [[nodiscard]] size_t FollowersAt(Index index) const;
 
   // ---- replica::Clients and Transport -----------------------------------------------------------
@@ -246,6 +246,7 @@ class Node final : public replica::Clients, public replica::Transport {
     size_t wanted;
     Micros deadline;  // 0: none
     bool array;       // WAITAOF's reply
+    bool mute;
     resp::Protocol protocol;
   };
   class BatchSink;
@@ -270,6 +271,7 @@ class Node final : public replica::Clients, public replica::Transport {
   // node_dispatch.cc
   void Process(Session& session);
   void ProcessSessions();
+  [[nodiscard]] bool GoesOn(const Session& session) const;
   bool ProcessBacklog(Session& session, size_t& budget);
   void ProcessInput(Session& session, size_t& budget);
   Verdict Dispatch(Session& session, const Request& request);
@@ -350,7 +352,9 @@ struct LocalCall {
   Argv argv;
   const CommandRow& row;
   resp::Reply& reply;
-  bool deferred = false;  // the handler has arranged for the reply to come later
+  const bool mute = false;  // CLIENT REPLY OFF or SKIP: nobody will see the reply
+  bool deferred = false;    // the handler has arranged for the reply to come later
+  bool unmute = false;      // the reply is sent all the same
 };
 
 }  // namespace kvorum::store

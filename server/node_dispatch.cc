@@ -39,9 +39,7 @@ void Node::ProcessSessions() {
 }
 
 void Node::Process(Session& session) {
-  if (!session.HasWork() || session.stall == Stall::kWait) return;
-  // A client that does not read is not served more: its replies would only pile up here.
-  if (session.output.size() >= config_.output_soft_limit) return;
+  if (!session.HasWork() || !GoesOn(session)) return;
   if (session.stall == Stall::kOrder) session.stall = Stall::kNone;
   session.last_active = now().boot_us;
   size_t budget = kCommandsPerTurn;
@@ -49,9 +47,16 @@ void Node::Process(Session& session) {
   if (budget == 0) MarkDirty(session);
 }
 
+// A client that does not read is not served more: its replies would only pile up here. It is looked
+// at again when they have left.
+bool Node::GoesOn(const Session& session) const {
+  return !session.closing && session.stall != Stall::kWait &&
+         session.output.size() < config_.output_soft_limit;
+}
+
 // True when nothing is left that must come before unparsed input.
 bool Node::ProcessBacklog(Session& session, size_t& budget) {
-  while (!session.backlog.empty() && budget > 0 && !session.closing) {
+  while (!session.backlog.empty() && budget > 0 && GoesOn(session)) {
     --budget;
     OwnedRequest owned = std::move(session.backlog.front());
     session.backlog.pop_front();
@@ -69,7 +74,7 @@ bool Node::ProcessBacklog(Session& session, size_t& budget) {
 }
 
 void Node::ProcessInput(Session& session, size_t& budget) {
-  while (budget > 0 && !session.closing && session.parsed < session.input.size()) {
+  while (budget > 0 && GoesOn(session) && session.parsed < session.input.size()) {
     --budget;
     const resp::ParseResult result = session.parser.Next(session.Unparsed());
     session.parsed += result.consumed;
@@ -218,13 +223,14 @@ Node::Verdict Node::RunLocal(Session& session, const Request& request,
   std::string bytes;
   resp::Reply reply(&bytes, request.protocol);
   const ReplyMode mode = session.reply_mode;
-  store::LocalCall call{*this, session, request.argv, row, reply};
+  store::LocalCall call{*this, session, request.argv, row, reply, request.mute};
   const Micros started = seams_.stopwatch.Read();
   row.local(call);
   StatsFor(row).us.Observe(seams_.stopwatch.Read() - started);
   if (call.deferred) return Verdict::kDone;
   Request answered = request;
   if (session.reply_mode != mode) answered.mute = session.reply_mode != ReplyMode::kOn;
+  if (call.unmute) answered.mute = false;
   // QUIT and its like end the session, but their reply is still owed.
   const bool closing = std::exchange(session.closing, false);
   Deliver(session, answered, bytes);
