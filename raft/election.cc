@@ -63,12 +63,14 @@ void Core::StartElection(Campaign kind, Micros evidence_until) {
     return;
   }
   const bool pre = kind == Campaign::kPreVote;
-  // On evidence the others will see it any moment: ask again soon, but not for ever.
-  const bool soon = pre && now_ < evidence_until;
   Candidate candidate{.pre = pre, .evidence_until = evidence_until};
-  candidate.deadline =
-      now_ + (soon ? options_.evidence_stagger_us + rng_.Between(0, options_.evidence_stagger_us)
-                   : RandomTimeout());
+  candidate.deadline = now_ + RandomTimeout();
+  if (now_ < evidence_until) {
+    // On evidence the others will see it any moment: ask again soon, but not for ever. A split vote
+    // is tried again as soon as the disks can have answered.
+    const Micros soon = options_.evidence_stagger_us * (pre ? 1 : 4);
+    candidate.deadline = now_ + soon + rng_.Between(0, soon);
+  }
   candidate.granted.push_back(options_.id);
   if (!pre) {
     stats_.elections_started.Add();
