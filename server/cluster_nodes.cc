@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "raft/limits.h"
+
 namespace kvorum::server {
 namespace {
 
@@ -101,6 +103,10 @@ std::string ClusterFaultOf(const Config& config) {
   const NodeAddress* self = config.Find(config.node_id);
   if (self == nullptr) {
     return "node-id " + std::to_string(config.node_id.value()) + " is not in cluster-nodes";
+  }
+  if (config.cluster_nodes.size() > raft::kMaxVoters) {
+    return "cluster-nodes names " + std::to_string(config.cluster_nodes.size()) +
+           " nodes, at most " + std::to_string(raft::kMaxVoters) + " are possible";
   }
   if (config.port != self->port) {
     return "port (" + std::to_string(config.port) + ") is not what cluster-nodes says of node " +
