@@ -60,8 +60,10 @@ template <auto Field, uint64_t kLeast, uint64_t kMost>
 std::string SetNumber(Config& config, Words words) {
   static_assert(kMost <= std::numeric_limits<Type<Field>>::max());
   const std::optional<uint64_t> value = ParseNumber(words[0]);
-  if (!value) return "argument couldn't be parsed into an integer";
-  if (*value < kLeast || *value > kMost) return Between(kLeast, kMost);
+  if (!value && !ParseNumber(words[0].substr(words[0].starts_with('-') ? 1 : 0))) {
+    return "argument couldn't be parsed into an integer";
+  }
+  if (!value || *value < kLeast || *value > kMost) return Between(kLeast, kMost);
   config.*Field = static_cast<Type<Field>>(*value);
   return {};
 }

@@ -91,7 +91,7 @@ TEST_F(ConfigLoad, ErrorsNameFileAndLine) {
   EXPECT_EQ(LoadFile("port 65536\n"),
             "a.conf:1: 'port 65536': argument must be between 1 and 65535 inclusive");
   EXPECT_EQ(LoadFile("port -1\n"),
-            "a.conf:1: 'port -1': argument couldn't be parsed into an integer");
+            "a.conf:1: 'port -1': argument must be between 1 and 65535 inclusive");
   EXPECT_EQ(LoadFile("port\n"), "a.conf:1: 'port' needs a value");
   EXPECT_EQ(LoadFile("port 1 2\n"), "a.conf:1: 'port' takes one value");
   EXPECT_EQ(LoadFile("dir \"x\n"), "a.conf:1: unbalanced quotes");

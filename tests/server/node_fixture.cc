@@ -21,7 +21,8 @@ TestNode::TestNode(TestGroup& group, Config config) : group_(group), config_(std
   booted_ = std::move(booted).value();
   node_ = std::make_unique<Node>(config_, std::move(booted_.restart), *booted_.machine,
                                  *booted_.snapshots, NodeSeams{*this, *this, *this, *this, *this},
-                                 /*start=*/config_.node_id.value(), /*seed=*/7, group.now());
+                                 /*start=*/config_.node_id.value(),
+                                 /*seed=*/7 + config_.node_id.value(), group.now());
 }
 
 // ---- clients ----------------------------------------------------------------------------------
