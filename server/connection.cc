@@ -45,6 +45,7 @@ void Connection::OnReadable() {
     return;
   }
   session_->bytes_in += got;
+  node_.CountInput(got);
   if (!session_->authenticated && input.size() - session_->parsed > kStrangerInputBytes) {
     node_.host().Log(Host::Level::kWarning, "Closing client that reached max query buffer length");
     Close();
@@ -84,6 +85,7 @@ void Connection::Flush() {
     }
     written_ += sent;
     session_->bytes_out += sent;
+    node_.CountOutput(sent);
   }
   if (written_ == output.size()) {
     output.clear();

@@ -108,6 +108,8 @@ void Exporter::AddClients() {
   catalog_.Add("kvorum_indoubt_total", "Writes whose outcome could not be learned.", stats.indoubt);
   catalog_.Add("kvorum_commands_processed_total", "Commands that passed the gates.",
                stats.commands);
+  catalog_.Add("kvorum_received_bytes_total", "Bytes received from clients.", stats.bytes_in);
+  catalog_.Add("kvorum_sent_bytes_total", "Bytes sent to clients.", stats.bytes_out);
   catalog_.Add("kvorum_protocol_errors_total", "Streams that were no RESP.", stats.protocol_errors);
   catalog_.Add("kvorum_keys", "Keys, expired ones that were not removed yet included.", keys_);
   catalog_.Add("kvorum_expiring_keys", "Keys with a time to live.", expiring_keys_);

@@ -147,6 +147,11 @@ class Node final : public replica::Clients, public replica::Transport {
   // The client is gone. The session is freed when nothing refers to it any more.
   void Closed(Session* session);
 
+  // What the reactor has seen.
+  void CountInput(size_t bytes) { stats_.bytes_in.Add(bytes); }
+  void CountOutput(size_t bytes) { stats_.bytes_out.Add(bytes); }
+  void CountRejectedConnection() { stats_.connections_rejected.Add(); }
+
   // ---- peers, disk ----------------------------------------------------------------------------
   void OnPeer(NodeId from, PeerMessage message);
   void OnLinkReset(NodeId peer);

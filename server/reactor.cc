@@ -192,6 +192,7 @@ bool Reactor::Admit(tcp::socket& socket, const std::string& address, bool loopba
   if (connections_.size() >= config_.maxclients) refusal = kTooManyClients;
   if (config_.protected_mode && config_.requirepass.empty() && !loopback) refusal = kProtectedMode;
   if (refusal.empty()) return true;
+  node_->CountRejectedConnection();
   error_code ignored;
   socket.write_some(boost::asio::buffer(refusal), ignored);
   socket.shutdown(tcp::socket::shutdown_both, ignored);
