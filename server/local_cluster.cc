@@ -42,8 +42,9 @@ std::vector<Member> MembersOf(Node& node) {
                                           : core.commit();
     members.push_back(std::move(member));
   }
-  std::stable_partition(members.begin(), members.end(),
-                        [](const Member& member) { return member.leads; });
+  const auto first = std::find_if(members.begin(), members.end(),
+                                  [](const Member& member) { return member.leads; });
+  if (first != members.end()) std::rotate(members.begin(), first, first + 1);
   return members;
 }
 
@@ -94,7 +95,7 @@ void Shards(LocalCall& call) {
 void Nodes(LocalCall& call) {
   const raft::Core& core = call.node.member().core();
   const std::string epoch = std::to_string(core.term().value());
-  std::vector<Member> members = MembersOf(call.node);
+  const std::vector<Member> members = MembersOf(call.node);
   const std::string leader = members.front().name;
   std::string text;
   for (const Member& member : members) {
