@@ -4,9 +4,13 @@ import { createClient, createCluster } from "redis";
 
 const [mode, port] = [process.argv[2], Number(process.argv[3])];
 const url = `redis://127.0.0.1:${port}`;
-const client = mode === "cluster" ? createCluster({ rootNodes: [{ url }] }) : createClient({ url });
-client.on("error", () => {});
-await client.connect();
+const connect = async () => {
+  const fresh = mode === "cluster" ? createCluster({ rootNodes: [{ url }] }) : createClient({ url });
+  fresh.on("error", () => {});
+  await fresh.connect();
+  return fresh;
+};
+let client = await connect();
 
 const check = (condition, what) => {
   if (!condition) {
@@ -29,16 +33,19 @@ let sets = 0, errors = 0, acknowledged = 0;
 const end = Date.now() + 6000;
 for (let i = 1; Date.now() < end; i++) {
   try {
-    await within(client.set("compat:seq", String(i)), 4000);
+    await within(client.set("compat:seq", String(i)), 2000);
     acknowledged = i;
     sets++;
-    const read = Number(await within(client.get("compat:seq"), 4000));
+    const read = Number(await within(client.get("compat:seq"), 2000));
     check(read >= acknowledged, `read ${read} after ${acknowledged}`);
   } catch (error) {
     errors++;
+    // The cluster client of this library waits for a node that is gone, and looks at the others only
+    // when that one answers.
+    if (mode === "cluster" && error.message === "slow") client = await connect();
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
-check(Number(await within(client.get("compat:seq"), 4000)) >= acknowledged, "the last write");
+check(Number(await within(client.get("compat:seq"), 2000)) >= acknowledged, "the last write");
 console.log(`DONE sets=${sets} errors=${errors}`);
 process.exit(0);
