@@ -40,7 +40,7 @@ bench:          ## side by side with redis-server and etcd on this machine
 
 compat:         ## other client libraries; needs their package registries
 	@scripts/build release server
-	@tests/compat/run
+	@python3 tests/compat/run.py --server build/release/bin/kvorum-server
 
 campaign:       ## the simulator until SEEDS (default 100000) are done
 	@scripts/campaign $(SEEDS)
