@@ -240,6 +240,12 @@ Node::Verdict Node::RunLocal(Session& session, const Request& request,
 }
 
 void Node::ExecuteRead(Session& session, const Request& request, const store::CommandRow& row) {
+  // Reads that ride behind a write are run one after another, and nobody has looked at the output
+  // since the requests were taken up.
+  if (session.output.size() > config_.output_hard_limit) {
+    Kill(session);
+    return;
+  }
   resp::Reply reply =
       request.mute ? resp::Reply::Discard() : resp::Reply(&session.output, request.protocol);
   machine_.Read(row, request.argv, request.database, now().wall_ms, reply);

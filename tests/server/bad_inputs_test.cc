@@ -112,6 +112,19 @@ TEST_F(BadInputs, Line15ClientThatDoesNotRead) {
   EXPECT_EQ(received.size(), 500 * ((1 << 20) + std::string("$1048576\r\n\r\n").size()));
 }
 
+// Behind a write the reads are executed in one go, when it is applied: the hard limit ends that.
+TEST_F(BadInputs, Line15ReadsThatRideBehindAWriteAreBoundedToo) {
+  node_.node().config().output_hard_limit = 4 << 20;
+  TestClient& client = node_.Connect();
+  client.reads = false;
+  std::string pipeline = Multibulk({"SET", "k", std::string(1 << 20, 'v')});
+  for (int i = 0; i < 500; ++i) pipeline += Multibulk({"GET", "k"});
+  node_.node().Push(client, pipeline);
+  node_.group().Settle();
+  EXPECT_TRUE(client.closed);
+  EXPECT_EQ(Send(kPing), "+PONG\r\n");
+}
+
 TEST_F(BadInputs, Line16AMillionArguments) {
   std::string bytes = "*1048576\r\n";
   for (int i = 0; i < 1 << 20; ++i) bytes += "$1\r\na\r\n";
