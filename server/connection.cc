@@ -118,14 +118,19 @@ void Connection::Flush() {
 }
 
 void Connection::Resume() {
-  if (closed_) return;
+  if (!closed_) WaitRead();
+}
+
+// Asked and not noted: a request that has begun and never goes on causes nothing to be noted at.
+Micros Connection::PartialSince(Micros now) {
   const bool partial = session_->parser.InRequest() && session_->stall == Stall::kNone;
   if (!partial) {
     partial_since_ = 0;
-  } else if (partial_since_ == 0) {
-    partial_since_ = node_.now().boot_us;
+  } else if (partial_since_ == 0 || partial_behind_ != session_->last_sequence) {
+    partial_since_ = now;
+    partial_behind_ = session_->last_sequence;
   }
-  WaitRead();
+  return partial_since_;
 }
 
 void Connection::WaitWrite() {

@@ -32,8 +32,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] bool closed() const { return closed_; }
   // Since when more than the soft limit waits to be read by the client; 0 = it does not.
   [[nodiscard]] Micros slow_since() const { return slow_since_; }
-  // Since when a request is incomplete; 0 = none is.
-  [[nodiscard]] Micros partial_since() const { return partial_since_; }
+  // Since when one and the same request has been incomplete, as far as it was asked; 0 = none is.
+  // To be called now and then.
+  Micros PartialSince(Micros now);
 
  private:
   void WaitRead();
@@ -48,6 +49,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t written_ = 0;  // of session_->output
   Micros slow_since_ = 0;
   Micros partial_since_ = 0;
+  uint64_t partial_behind_ = 0;  // the request before the incomplete one
   bool reading_ = false;
   bool writing_ = false;
   bool closed_ = false;

@@ -133,6 +133,10 @@ class Node final : public replica::Clients, public replica::Transport {
   ~Node() override;
 
   // ---- a turn ---------------------------------------------------------------------------------
+  // Tells the time, and again within a turn whenever it matters: a promise to a leader counts from
+  // the arrival of its message, and a lease must hold at a moment after the request has arrived. So
+  // the time told last must not be older than any peer message handed in, and EndTurn must follow a
+  // call that was made after the last input.
   void BeginTurn(Now now);
   void EndTurn();
   [[nodiscard]] bool WantsTurn() const { return !dirty_.empty() || member_.WantsTurn(); }

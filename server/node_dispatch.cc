@@ -104,10 +104,10 @@ void Node::ProcessInput(Session& session, size_t& budget) {
 void Node::ProtocolError(Session& session, const resp::ParseResult& result) {
   stats_.protocol_errors.Add();
   session.parsed = session.input.size();
-  if (result.kind == resp::ParseResult::Kind::kHttp) {
+  if (result.kind == resp::ParseResult::Kind::kForeign) {
     seams_.host.Log(Host::Level::kWarning,
-                    "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or "
-                    "Host: commands to Kvorum. Connection aborted.");
+                    "Possible SECURITY ATTACK detected. It looks like somebody is sending " +
+                        std::string(result.error) + " to Kvorum. Connection aborted.");
     Kill(session);
     return;
   }

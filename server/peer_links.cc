@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 
+#include "server/clocks.h"
 #include "server/limits.h"
 
 namespace kvorum::server {
@@ -18,6 +19,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kRedialFirst{5};
 constexpr std::chrono::milliseconds kRedialMost{200};
+// A link that has held so long was wanted by the other side: its end is news.
+constexpr Micros kSettledUs = 500'000;
 constexpr std::chrono::seconds kHelloPatience{5};
 constexpr size_t kReadBytes = size_t{256} << 10;
 
@@ -131,7 +134,7 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
     socket_.set_option(tcp::no_delay(true), ignored);
     socket_.non_blocking(true, ignored);
     connected_ = true;
-    redial_ = kRedialFirst;
+    connected_at_ = BootMicros();
     queue_.clear();
     written_ = 0;
     EncodeHello({kind_, links_.cluster_id_, links_.config_.node_id, peer_.id, links_.self_.host,
@@ -168,6 +171,11 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
     error_code ignored;
     socket_.close(ignored);
     if (was_connected) links_.OnReset(peer_.id);
+    if (BootMicros() - connected_at_ < kSettledUs) {
+      Redial();  // a listener that hangs up on us is not asked thousands of times a second
+      return;
+    }
+    redial_ = kRedialFirst;
     Dial();  // at once: whether it is refused tells what has happened
   }
 
@@ -189,6 +197,7 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
   std::string queue_;
   size_t written_ = 0;
   uint64_t life_ = 0;  // operations of an earlier socket are ignored
+  Micros connected_at_ = 0;
   bool connected_ = false;
   bool writing_ = false;
 };
@@ -248,6 +257,7 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
       return;
     }
     links_.stats_.bytes_received.Add(got);
+    links_.events_.arrived();
     Consume();
     if (!closed_) WaitRead();
   }

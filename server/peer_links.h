@@ -32,7 +32,8 @@ namespace kvorum::server {
 class PeerLinks final : public PeerWire {
  public:
   struct Events {
-    std::function<void()> input;  // a turn begins
+    std::function<void()> input;    // a turn begins
+    std::function<void()> arrived;  // bytes of a peer were read: the time is told anew
     std::function<void(NodeId, PeerMessage)> message;
     std::function<void(NodeId)> reset;
     std::function<void(NodeId)> unreachable;

@@ -47,6 +47,7 @@ Reactor::Reactor(Config& config, uint64_t cluster_id)
       signals_(context_),
       links_(context_, config, cluster_id,
              {.input = [this] { EnsureTurn(); },
+              .arrived = [this] { TellTime(); },
               .message = [this](NodeId from,
                                 PeerMessage message) { node_->OnPeer(from, std::move(message)); },
               .reset = [this](NodeId peer) { node_->OnLinkReset(peer); },
@@ -68,7 +69,10 @@ void Reactor::Post(std::function<void()> function) {
 // ---- the loop ---------------------------------------------------------------------------------
 
 void Reactor::EnsureTurn() {
-  if (in_turn_) return;
+  if (!in_turn_) TellTime();
+}
+
+void Reactor::TellTime() {
   in_turn_ = true;
   node_->BeginTurn(ReadClocks());
 }
@@ -85,6 +89,7 @@ void Reactor::RunReady() {
 }
 
 void Reactor::FinishTurn() {
+  TellTime();
   node_->EndTurn();
   links_.Flush();
   node_->Flush([](Session& session) {
@@ -99,7 +104,6 @@ int Reactor::Run() {
   next_cron_ = BootMicros();
   while (!halted_ && !DrainFinished()) {
     RunReady();
-    EnsureTurn();
     FinishTurn();
     if (node_->now().boot_us >= next_cron_) Cron();
   }
@@ -126,7 +130,7 @@ void Reactor::CloseOverdue() {
     const bool stranger =
         !session.authenticated && since(session.opened_at, config_.auth_timeout_s);
     const bool slow = since(connection->slow_since(), config_.output_soft_seconds);
-    const bool partial = since(connection->partial_since(), config_.request_timeout_s);
+    const bool partial = since(connection->PartialSince(now), config_.request_timeout_s);
     if (idle || stranger || slow || partial) overdue.push_back(connection);
   }
   for (const std::shared_ptr<Connection>& connection : overdue) connection->Close();
@@ -267,11 +271,13 @@ void Reactor::Halt(const Status& why) {
 }
 
 void Reactor::Log(Level level, std::string_view line) {
-  // One kind of message that strangers can cause at will is kept rare.
-  if (line.starts_with("Possible SECURITY ATTACK")) {
+  // Kinds of messages that strangers can cause at will are kept rare.
+  for (size_t kind = 0; kind < kStrangersLines.size(); ++kind) {
+    if (!line.starts_with(kStrangersLines[kind])) continue;
     const Micros now = BootMicros();
-    if (last_attack_log_ != 0 && now - last_attack_log_ < kRepeatedLogUs) return;
-    last_attack_log_ = now;
+    Micros& last = strangers_logged_at_[kind];
+    if (last != 0 && now - last < kRepeatedLogUs) return;
+    last = now;
   }
   switch (level) {
     case Level::kDebug:

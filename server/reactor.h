@@ -5,6 +5,7 @@
 // files have threads of their own that post their results in.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -48,12 +49,17 @@ class Reactor final : public Host {
   [[nodiscard]] uint64_t turns() const { return turns_; }
 
  private:
+  static constexpr std::array<std::string_view, 4> kStrangersLines = {
+      "Possible SECURITY ATTACK", "peer link refused",
+      "Closing client that reached max query buffer", "Closing client that does not read"};
+
   struct Listener {
     boost::asio::ip::tcp::acceptor acceptor;
     PortKind kind;
   };
 
   void EnsureTurn();
+  void TellTime();
   void RunReady();
   void FinishTurn();
   void Cron();
@@ -78,7 +84,7 @@ class Reactor final : public Host {
   Micros drain_until_ = 0;  // 0: not draining
   Micros next_cron_ = 0;
   uint64_t turns_ = 0;
-  Micros last_attack_log_ = 0;
+  std::array<Micros, kStrangersLines.size()> strangers_logged_at_{};
 };
 
 }  // namespace kvorum::server
