@@ -176,7 +176,7 @@ class Member {
   std::deque<WaitingRead> reads_;       // ticket ascends
   ReadTicket last_ticket_ = 0;
   Term applied_term_;  // of the newest entry applied in this life
-  Index pulse_;  // the last time pulse proposed
+  Index pulse_;        // the last time pulse proposed
   bool vote_barred_;
   bool snapshot_requested_ = false;
   Micros snapshot_tried_at_;

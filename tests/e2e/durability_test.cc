@@ -157,8 +157,8 @@ TEST(Durability, FollowerThatIsFarBehindGetsASnapshot) {
 }
 
 TEST(Durability, DataDirectoryStaysBoundedUnderOverwrites) {
-  TestCluster cluster(1, {"--snapshot-log-size", "1mb", "--keep-log-size", "256kb",
-                          "--wal-segment-size", "1mb"});
+  TestCluster cluster(
+      1, {"--snapshot-log-size", "1mb", "--keep-log-size", "256kb", "--wal-segment-size", "1mb"});
   ASSERT_NO_FATAL_FAILURE(cluster.StartAll());
   cluster.WaitForLeader();
   const ContextPtr context = Connect(cluster.Port(1));
