@@ -42,6 +42,17 @@ char Unescape(char c) {
   }
 }
 
+// Who speaks when the first bytes are no line of text: such clients wait for an answer of their own
+// protocol and would send no end of line that an error could be the reply to.
+std::string_view ForeignGreeting(std::string_view request) {
+  if (request.starts_with("\x16\x03")) return "a TLS handshake";
+  // A hello's length is less than 2^16 (docs/formats/peer.md).
+  if (request.starts_with("KVRM") && request.substr(0, 8).ends_with(std::string_view("\0\0", 2))) {
+    return "a peer's hello";
+  }
+  return {};
+}
+
 // Appends the quoted text that starts at line[at] (behind the opening quote) and moves `at` behind
 // the closing one. False if it is not closed or runs into the next word.
 bool TakeQuoted(std::string_view line, char quote, size_t& at, std::string& text) {
@@ -107,6 +118,10 @@ ParseResult Parser::Next(std::string_view buffer) {
         result.kind = ParseResult::Kind::kError;
         result.error = error_;
         return result;
+      case Step::kForeign:
+        result.kind = ParseResult::Kind::kForeign;
+        result.error = error_;
+        return result;
       case Step::kDone:
         break;
     }
@@ -114,7 +129,8 @@ ParseResult Parser::Next(std::string_view buffer) {
     result.consumed += position_;
     if (argv_.empty()) continue;
     if (LooksLikeHttp()) {
-      result.kind = ParseResult::Kind::kHttp;
+      result.kind = ParseResult::Kind::kForeign;
+      result.error = "POST or Host: commands";
       return result;
     }
     result.kind = ParseResult::Kind::kCommand;
@@ -236,6 +252,10 @@ Parser::Step Parser::ParseBulkBody(std::string_view request) {
 }
 
 Parser::Step Parser::ParseInline(std::string_view request) {
+  if (const std::string_view greeting = ForeignGreeting(request); !greeting.empty()) {
+    error_ = greeting;
+    return Step::kForeign;
+  }
   const size_t lf = request.find('\n', scanned_);
   const size_t line_end = lf == std::string_view::npos ? request.size() : lf;
   if (line_end > limits_.max_inline_bytes) return Fail("Protocol error: too big inline request");

@@ -43,7 +43,8 @@ struct ParseResult {
     kNeedMore,  // no complete request; append bytes and call again
     kCommand,   // argv is one request, never empty
     kError,     // reply "ERR " + error, then close: the stream cannot be trusted any more
-    kHttp,      // a web browser's POST or Host: was made to talk to us: close without a reply
+    kForeign,   // another protocol's words, `error` says whose: close without a reply. A web
+                // browser can be made to say POST or Host: to us
   };
   Kind kind = Kind::kNeedMore;
   // Bytes at the front of the buffer that are done with, whatever the kind (empty requests are
@@ -53,6 +54,7 @@ struct ParseResult {
   // kCommand: valid until the buffer moves or the next call.
   std::span<const std::string_view> argv;
   // kError: "Protocol error: ...", without the "ERR ". Valid until the next call.
+  // kForeign: what was said.
   std::string_view error;
 };
 
@@ -61,7 +63,7 @@ class Parser {
  public:
   explicit Parser(ParserLimits limits = {}) : limits_(limits) {}
 
-  // `buffer` starts with the first byte that was not reported as consumed. After kError or kHttp
+  // `buffer` starts with the first byte that was not reported as consumed. After kError or kForeign
   // the parser must not be used again.
   ParseResult Next(std::string_view buffer);
 
@@ -78,7 +80,7 @@ class Parser {
   void SetLimits(const ParserLimits& limits) { limits_ = limits; }
 
  private:
-  enum class Step : unsigned char { kDone, kMore, kFailed };
+  enum class Step : unsigned char { kDone, kMore, kFailed, kForeign };
   struct Slice {
     size_t offset;
     size_t size;

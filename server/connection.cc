@@ -109,8 +109,13 @@ void Connection::Flush() {
       Close();
       return;
     }
-    const bool slow = output.size() - written_ > node_.config().output_soft_limit;
-    if (!slow) slow_since_ = 0;
+    // What is written and not dropped yet counts: it is memory, and it is what keeps the session
+    // from being served.
+    const bool slow = output.size() >= node_.config().output_soft_limit;
+    if (!slow) {
+      slow_since_ = 0;
+      node_.Touch(session_);
+    }
     if (slow && slow_since_ == 0) slow_since_ = node_.now().boot_us;
     WaitWrite();
   }

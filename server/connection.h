@@ -30,7 +30,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close();
   [[nodiscard]] Session* session() { return session_; }
   [[nodiscard]] bool closed() const { return closed_; }
-  // Since when more than the soft limit waits to be read by the client; 0 = it does not.
+  // Since when the soft limit is exceeded by what the client has not read; 0 = it is not.
   [[nodiscard]] Micros slow_since() const { return slow_since_; }
   // Since when one and the same request has been incomplete, as far as it was asked; 0 = none is.
   // To be called now and then.

@@ -36,7 +36,7 @@ Outcome Feed(std::string_view input, size_t piece, ParserLimits limits = {}) {
       outcome.end = result.kind;
       outcome.error = result.error;
       buffer.erase(0, result.consumed);
-      if (result.kind == Kind::kError || result.kind == Kind::kHttp) return outcome;
+      if (result.kind == Kind::kError || result.kind == Kind::kForeign) return outcome;
       if (result.kind == Kind::kNeedMore) break;
     }
   }
@@ -177,9 +177,20 @@ TEST(Parser, BadInput20AnyByteInArguments) {
 TEST(Parser, BadInput48Http) {
   for (const char* line : {"POST / HTTP/1.1\r\n", "Host: x\r\n", "host: x\r\n"}) {
     const Outcome outcome = Parse(line);
-    EXPECT_EQ(outcome.end, Kind::kHttp) << line;
+    EXPECT_EQ(outcome.end, Kind::kForeign) << line;
     EXPECT_TRUE(outcome.requests.empty());
   }
+}
+
+TEST(Parser, BadInput56OtherProtocols) {
+  const std::string tls("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);
+  const std::string hello("KVRM\x30\0\0\0\x12\x34\x56\x78\x01\0", 14);
+  for (const std::string& bytes : {tls, hello}) {
+    const Outcome outcome = Parse(bytes);
+    EXPECT_EQ(outcome.end, Kind::kForeign);
+    EXPECT_TRUE(outcome.requests.empty());
+  }
+  EXPECT_EQ(Parse("KVRM 0123\r\n").requests, (std::vector<Request>{{"KVRM", "0123"}}));
 }
 
 TEST(Parser, AgreesWithItselfHoweverTheBytesArrive) {
