@@ -11,11 +11,15 @@ SnapshotInbox::SnapshotInbox(disk::SnapshotStore& snapshots, Background& backgro
     : snapshots_(snapshots), background_(background), events_(std::move(events)) {}
 
 void SnapshotInbox::Add(NodeId from, raft::InstallSnapshot piece) {
+  if (run_ != nullptr && run_->term == piece.term && piece.meta.index < run_->meta.index) return;
   if (run_ == nullptr || run_->meta != piece.meta || run_->total != piece.total) {
+    // Its file goes where files are touched, and before the next one, whose name may be the same.
+    if (run_ != nullptr) background_.Run([old = run_] { old->receiver.reset(); }, [] {});
     run_ = std::make_shared<Run>();
     run_->meta = piece.meta;
     run_->total = piece.total;
   }
+  run_->term = piece.term;
   if (run_->queued >= kSnapshotPiecesQueued) return;  // the leader will send it again
   WritePiece(from, run_, std::move(piece));
 }
@@ -46,6 +50,7 @@ void SnapshotInbox::WritePiece(NodeId from, const std::shared_ptr<Run>& run,
           run->complete = run->status.ok();
           if (run->complete) run->status = snapshots.Prune();
         }
+        if (!run->status.ok()) run->receiver.reset();
       },
       [this, from, run, bytes = shared->bytes.size()] {
         --run->queued;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Receives a snapshot file from the leader, piece by piece, into a temporary file. One at a time:
-// a piece of another snapshot replaces the one that was being received. The whole file is verified
+// a piece of another snapshot replaces the one that was being received, unless it is a late one of
+// what its leader has replaced itself. The whole file is verified
 // and durable before anybody hears of it.
 #pragma once
 
@@ -20,7 +21,8 @@ namespace kvorum::replica {
 class SnapshotInbox {
  public:
   // `progress`: tell the leader how many contiguous bytes are here. `complete`: the file is
-  // verified, durable and listed by the store. `failed`: the disk refuses (space, I/O).
+  // verified, durable and listed by the store. What fails (damage, space) starts from the
+  // beginning, which is progress 0.
   struct Events {
     std::function<void(NodeId from, Index index, uint64_t received)> progress;
     std::function<void(NodeId from, const raft::SnapshotMeta& meta)> complete;
@@ -34,6 +36,7 @@ class SnapshotInbox {
 
  private:
   struct Run {
+    Term term;  // of the leader that sends it
     raft::SnapshotMeta meta;
     uint64_t total = 0;
     size_t queued = 0;                                 // pieces on their way to the file

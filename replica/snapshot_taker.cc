@@ -46,7 +46,7 @@ void SnapshotTaker::Step(Micros now) {
   ++run_->jobs;
   background_.Run(
       [run = run_, chunk] {
-        if (run->status.ok() && !run->aborted) run->status = run->writer->Add(*chunk);
+        if (run->status.ok()) run->status = run->writer->Add(*chunk);
       },
       [run = run_] { --run->jobs; });
   if (run_->serialized) Finish(run_, now);
@@ -55,7 +55,6 @@ void SnapshotTaker::Step(Micros now) {
 void SnapshotTaker::Finish(const std::shared_ptr<Run>& run, Micros now) {
   background_.Run(
       [run, &snapshots = snapshots_] {
-        if (run->aborted) run->status = Status(StatusCode::kInvalid, "aborted");
         if (run->status.ok()) run->status = run->writer->Finish();
         run->writer.reset();  // removes an unfinished file
         if (run->status.ok()) run->status = snapshots.Prune();
@@ -63,7 +62,7 @@ void SnapshotTaker::Finish(const std::shared_ptr<Run>& run, Micros now) {
       [this, run, now] {
         if (run_ == run) run_.reset();
         if (!run->status.ok()) {
-          if (!run->aborted) stats_.failed.Add();
+          stats_.failed.Add();
           return;
         }
         stats_.taken.Add();

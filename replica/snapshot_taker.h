@@ -49,7 +49,6 @@ class SnapshotTaker {
     uint64_t bytes = 0;
     size_t jobs = 0;  // in flight
     bool serialized = false;
-    bool aborted = false;
   };
 
   void Finish(const std::shared_ptr<Run>& run, Micros now);

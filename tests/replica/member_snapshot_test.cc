@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Taking snapshots, cutting the log behind them, and having the state replaced by one.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/replica/member_fixture.h"
+
+namespace kvorum::replica {
+namespace {
+
+constexpr size_t kLogBytes = 8'192;
+constexpr size_t kKeepBytes = 2'048;
+
+class MemberSnapshot : public ::testing::Test {
+ protected:
+  MemberSnapshot() { node_.Settle(); }
+  // Proposed, durable and applied; jobs of the background stay where they are.
+  void Write(int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::string key = "key" + std::to_string(++written_);
+      node_.Turn([&] { ASSERT_FALSE(node_.Propose(1, {"SET", key, std::string(200, 'v')})); });
+      NoteBegin();
+      node_.Persist();
+      NoteBegin();
+    }
+  }
+  // What the snapshot must hold, whatever is written later.
+  void NoteBegin() {
+    if (running_ != node_.member().taker().running() && !running_) {
+      cut_ = node_.member().applied();
+      digest_ = node_.machine().Digest();
+    }
+    running_ = node_.member().taker().running();
+  }
+  void WriteUntilFull() {
+    while (!node_.member().taker().running()) Write(1);
+  }
+  [[nodiscard]] Index snapshot() { return node_.member().core().snapshot().index; }
+  [[nodiscard]] Index base() { return node_.member().core().log().base_index(); }
+
+  TestMember node_{{.voters = 1, .snapshot_log_bytes = kLogBytes, .keep_log_bytes = kKeepBytes}};
+  int written_ = 0;
+  bool running_ = false;
+  Index cut_;
+  uint64_t digest_ = 0;
+};
+
+TEST_F(MemberSnapshot, IsTakenWhenTheLogIsLargeAndTheTailIsKept) {
+  node_.Turn([] {}, 2'000'000);
+  Write(3);
+  EXPECT_FALSE(node_.member().taker().running());
+  WriteUntilFull();
+  const Index cut = cut_;
+  EXPECT_EQ(base(), Index());
+  Write(2);  // goes on meanwhile
+  node_.Settle();
+  EXPECT_EQ(snapshot(), cut);
+  EXPECT_EQ(node_.member().taker().stats().taken.Get(), 1U);
+  ASSERT_EQ(node_.snapshots().List().size(), 1U);
+  EXPECT_TRUE(node_.snapshots().Verify(node_.snapshots().List()[0]).ok());
+
+  ASSERT_EQ(node_.compactions().size(), 1U);
+  EXPECT_EQ(node_.compactions()[0].index, base());
+  EXPECT_GT(base(), Index());
+  EXPECT_LT(base(), cut);
+  const raft::Log& log = node_.member().core().log();
+  EXPECT_LE(log.BytesAfter(base()) - log.BytesAfter(cut), kKeepBytes);
+  EXPECT_GT(log.BytesAfter(base()) - log.BytesAfter(cut), kKeepBytes / 2);
+}
+
+TEST_F(MemberSnapshot, HoldsTheStateAsOfItsIndex) {
+  node_.Turn([] {}, 2'000'000);
+  WriteUntilFull();
+  Write(5);
+  node_.Settle();
+  store::Machine copy;
+  copy.BeginLoad();
+  auto reader = node_.snapshots().Read(node_.member().core().snapshot());
+  ASSERT_TRUE(reader.ok());
+  std::string chunk;
+  for (;;) {
+    const Result<bool> more = reader.value()->Next(chunk);
+    ASSERT_TRUE(more.ok());
+    if (!more.value()) break;
+    ASSERT_TRUE(copy.LoadChunk(chunk).ok());
+  }
+  ASSERT_TRUE(copy.FinishLoad(cut_).ok());
+  EXPECT_EQ(copy.Digest(), digest_);
+}
+
+TEST_F(MemberSnapshot, OnRequest) {
+  Write(1);
+  node_.member().RequestSnapshot();
+  node_.Turn();
+  EXPECT_TRUE(node_.member().taker().running());
+  node_.Settle();
+  EXPECT_EQ(snapshot(), node_.member().applied());
+  node_.member().RequestSnapshot();  // nothing new
+  node_.Turn();
+  EXPECT_FALSE(node_.member().taker().running());
+}
+
+// Scenario 61. Whatever fails: no half file is seen, the log stays, and it is tried again.
+TEST_F(MemberSnapshot, Scenario61ADiskThatIsFullIsTriedAgain) {
+  using disk::Operation;
+  node_.Turn([] {}, 2'000'000);
+  uint64_t failed = 0;
+  for (const Operation operation :
+       {Operation::kOpen, Operation::kWrite, Operation::kSync, Operation::kRename}) {
+    node_.files().FailNth(operation, 1, disk::FaultKind::kNoSpace, true);
+    WriteUntilFull();
+    const Index before = base();
+    const std::vector<std::string> names = SnapshotFiles(node_.files());
+    node_.Settle();
+    EXPECT_EQ(node_.member().taker().stats().failed.Get(), ++failed);
+    EXPECT_EQ(base(), before);
+    EXPECT_EQ(SnapshotFiles(node_.files()), names);
+    node_.Turn([] {}, 500'000);  // not at once
+    EXPECT_FALSE(node_.member().taker().running());
+    node_.files().ClearFaults();
+    node_.Turn([] {}, 600'000);
+    EXPECT_TRUE(node_.member().taker().running());
+    node_.Settle();
+    EXPECT_GT(base(), before);
+    EXPECT_EQ(node_.member().taker().stats().taken.Get(), failed);
+    node_.Turn([] {}, 2'000'000);
+  }
+  for (const raft::SnapshotMeta& meta : node_.snapshots().List()) {
+    EXPECT_TRUE(node_.snapshots().Verify(meta).ok());
+  }
+  EXPECT_EQ(SnapshotFiles(node_.files()).size(), node_.snapshots().List().size());
+}
+
+TEST_F(MemberSnapshot, Scenario61SpaceThatRunsOutInTheMiddle) {
+  node_.Turn([] {}, 2'000'000);
+  node_.files().SetCapacity(node_.files().UsedBytes() + 3'000);
+  WriteUntilFull();
+  node_.Settle();
+  EXPECT_EQ(node_.member().taker().stats().failed.Get(), 1U);
+  EXPECT_TRUE(SnapshotFiles(node_.files()).empty());
+  node_.files().SetCapacity(UINT64_MAX);
+  node_.Turn([] {}, 1'000'000);
+  node_.Settle();
+  EXPECT_EQ(node_.member().taker().stats().taken.Get(), 1U);
+}
+
+// ---- received -----------------------------------------------------------------------------------
+
+class MemberRestore : public ::testing::Test {
+ protected:
+  // A snapshot file of a leader at (index, term), all of whose state is one key.
+  raft::InstallSnapshot Whole(uint64_t index, uint64_t term) {
+    disk::MemoryFiles files;
+    auto store = disk::SnapshotStore::Open(files, "snapshots", 1);
+    store::Machine machine;
+    for (uint64_t i = 1; i < index; ++i) machine.ApplyNoop(Index(i));
+    machine.Apply(Index(index), Envelope(1, {"SET", "restored", "yes"}).view(), nullptr);
+    digest_ = machine.Digest();
+    const raft::SnapshotMeta meta{Index(index), Term(term), {kSelf, kPeer, kOther}};
+    WriteSnapshot(*store.value(), meta, machine);
+    raft::InstallSnapshot piece{.term = Term(term), .meta = meta, .offset = 0};
+    piece.bytes = files.Contents("snapshots/" + SnapshotFiles(files).at(0));
+    piece.total = piece.bytes.size();
+    return piece;
+  }
+
+  TestMember node_;
+  uint64_t digest_ = 0;
+};
+
+TEST_F(MemberRestore, ReplacesTheStateAndIsAnsweredWhenTheLogKnowsOfIt) {
+  node_.Receive(kPeer, Whole(9, 3));
+  EXPECT_TRUE(node_.Sent<raft::InstallSnapshotReply>(kPeer).empty());
+  node_.Persist();  // the term
+  node_.RunJobs();  // the file
+  EXPECT_EQ(node_.Events(), "replaced\n");
+  EXPECT_TRUE(node_.Sent<raft::InstallSnapshotReply>(kPeer).empty());
+  node_.Persist();  // the log starts behind it
+  const auto replies = node_.Sent<raft::InstallSnapshotReply>(kPeer);
+  ASSERT_EQ(replies.size(), 1U);
+  EXPECT_TRUE(replies[0].installed);
+  EXPECT_TRUE(node_.member().restoring());
+  node_.Settle();
+  EXPECT_FALSE(node_.member().restoring());
+  EXPECT_EQ(node_.member().applied(), Index(9));
+  EXPECT_EQ(node_.machine().Digest(), digest_);
+}
+
+TEST_F(MemberRestore, LeavesProposalsThatItCoversUnknownAndOthersNever) {
+  node_.BecomeLeader();
+  node_.Turn([&] {
+    for (ProposalId id = 2; id <= 7; ++id) ASSERT_FALSE(node_.Propose(id, {"INCR", "n"}));
+  });
+  node_.Persist();  // proposal n is at index n
+  node_.Receive(kPeer, Whole(5, 2));
+  node_.Settle();
+  EXPECT_EQ(node_.Events(),
+            "unknown 2\nunknown 3\nunknown 4\nunknown 5\nnever 6\nnever 7\nreplaced\n");
+}
+
+// Scenario 57.
+TEST_F(MemberRestore, Scenario57OldOnesAreRefusedBeforeTheStateIsTouched) {
+  node_.Receive(kPeer, Whole(9, 3));
+  node_.Settle();
+  node_.Sent<raft::InstallSnapshotReply>(kPeer);
+  node_.Events();
+  const uint64_t digest = digest_;
+  node_.Receive(kOther, Whole(12, 2));  // of a leader that is none any more
+  node_.Receive(kPeer, Whole(7, 3));    // older than what is here
+  node_.Settle();
+  EXPECT_EQ(node_.Events(), "");
+  EXPECT_EQ(node_.member().applied(), Index(9));
+  EXPECT_EQ(node_.machine().Digest(), digest);
+  const auto replies = node_.Sent<raft::InstallSnapshotReply>(kPeer);
+  ASSERT_EQ(replies.size(), 1U);  // the leader need not go on
+  EXPECT_TRUE(replies[0].installed);
+  const auto refusals = node_.Sent<raft::InstallSnapshotReply>(kOther);
+  ASSERT_EQ(refusals.size(), 1U);  // it hears of the newer term
+  EXPECT_FALSE(refusals[0].installed);
+  EXPECT_EQ(refusals[0].term, Term(3));
+}
+
+// Scenario 58.
+TEST_F(MemberRestore, Scenario58MessagesWhileItIsLoaded) {
+  node_.Receive(kPeer, Whole(9, 3));
+  node_.Persist();
+  node_.RunJobs();
+  ASSERT_TRUE(node_.member().restoring());
+  node_.Receive(kPeer, raft::Append{.term = Term(3),
+                                    .prev_index = Index(9),
+                                    .prev_term = Term(3),
+                                    .commit = Index(10),
+                                    .round = Round(2),
+                                    .entries = {{Term(3), Index(10), raft::EntryType::kBatch,
+                                                 Envelope(2, {"SET", "k", "v"})}}});
+  EXPECT_EQ(node_.member().applied(), Index());
+  node_.Receive(kPeer, Whole(12, 3));  // a newer one before the first is loaded
+  node_.Settle();
+  EXPECT_EQ(node_.member().applied(), Index(12));
+  EXPECT_EQ(node_.machine().Digest(), digest_);
+}
+
+}  // namespace
+}  // namespace kvorum::replica
