@@ -2,6 +2,7 @@
 #include "server/carrier.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "server/node.h"
@@ -84,7 +85,7 @@ void Carrier::Send() {
   outgoing_.clear();
 }
 
-void Carrier::OnReply(NodeId from, ForwardReply reply) {
+void Carrier::OnReply(NodeId from, const ForwardReply& reply) {
   if (reply.start != start_) return;
   for (const ForwardedReply& one : reply.replies) {
     const Iterator it = pending_.find(one.sequence);

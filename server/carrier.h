@@ -45,7 +45,7 @@ class Carrier {
   // Sends what was collected in this turn.
   void Send();
 
-  void OnReply(NodeId from, ForwardReply reply);
+  void OnReply(NodeId from, const ForwardReply& reply);
   void OnLinkReset(NodeId peer);
   // Sends again what the leader at the other end may not have got; it knows what it has.
   void OnLinkUp(NodeId peer, Term term);

@@ -13,7 +13,7 @@ void Node::OnPeer(NodeId from, PeerMessage message) {
   } else if (auto* forward = std::get_if<Forward>(&message)) {
     OnForward(from, std::move(*forward));
   } else if (auto* reply = std::get_if<ForwardReply>(&message)) {
-    carrier_.OnReply(from, std::move(*reply));
+    carrier_.OnReply(from, *reply);
   } else {
     const auto it = remotes_.find({from, std::get<ForwardClose>(message).client});
     if (it != remotes_.end()) Closed(it->second);
