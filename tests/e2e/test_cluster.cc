@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <random>
 #include <thread>
 
 namespace kvorum::e2e {
@@ -20,28 +21,29 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A port nobody listens on. All of a cluster's are held open until the last was found, so that no
-// two are the same; another process may still be faster, which then shows as a failed start.
+// Ports nobody listens on, below the range that outgoing connections are taken from: a client that
+// asks again and again for a dead node must not be given that very port. All are held until the
+// last was found, so that no two are the same.
 class FreePorts {
  public:
   ~FreePorts() {
     for (const int fd : held_) close(fd);
   }
   int Next() {
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-        getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      std::abort();
+    for (;;) {
+      const int port = std::uniform_int_distribution<int>(10'000, 30'000)(random_);
+      const int fd = socket(AF_INET, SOCK_STREAM, 0);
+      sockaddr_in address{};
+      address.sin_family = AF_INET;
+      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      address.sin_port = htons(static_cast<uint16_t>(port));
+      held_.push_back(fd);
+      if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) return port;
     }
-    held_.push_back(fd);
-    return ntohs(address.sin_port);
   }
 
  private:
+  std::random_device random_;
   std::vector<int> held_;
 };
 
