@@ -12,7 +12,7 @@
 namespace kvorum::replica {
 namespace {
 
-// How long to wait after a snapshot before the next attempt: a full disk is not asked every turn.
+// How long to wait after a snapshot that failed: a full disk is not asked every turn.
 constexpr Micros kSnapshotRetryUs = 1'000'000;
 // What an entry costs in the log besides its payload, for deciding when to compact.
 constexpr size_t kEntryOverheadBytes = 64;
@@ -299,10 +299,9 @@ void Member::MaybeTakeSnapshot() {
     snapshot_requested_ = false;
     return;
   }
-  if (!snapshot_requested_ && (LogCost(core_.log()) < options_.snapshot_log_bytes ||
-                               now_.boot_us - snapshot_tried_at_ < kSnapshotRetryUs)) {
-    return;
-  }
+  const bool rests = taker_.last_failed() && now_.boot_us - snapshot_tried_at_ < kSnapshotRetryUs;
+  const bool due = LogCost(core_.log()) >= options_.snapshot_log_bytes && !rests;
+  if (!snapshot_requested_ && !due) return;
   snapshot_requested_ = false;
   snapshot_tried_at_ = now_.boot_us;
   const Index index = machine_.applied();

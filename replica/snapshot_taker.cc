@@ -61,7 +61,8 @@ void SnapshotTaker::Finish(const std::shared_ptr<Run>& run, Micros now) {
       },
       [this, run, now] {
         if (run_ == run) run_.reset();
-        if (!run->status.ok()) {
+        last_failed_ = !run->status.ok();
+        if (last_failed_) {
           stats_.failed.Add();
           return;
         }

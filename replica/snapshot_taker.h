@@ -39,6 +39,8 @@ class SnapshotTaker {
   [[nodiscard]] bool WantsTurn() const;
   // The machine's state was replaced: what was written so far is of no use.
   void Abort();
+  // The newest attempt could not be written.
+  [[nodiscard]] bool last_failed() const { return last_failed_; }
   [[nodiscard]] const TakerStats& stats() const { return stats_; }
 
  private:
@@ -58,6 +60,7 @@ class SnapshotTaker {
   Background& background_;
   std::function<void(const raft::SnapshotMeta&)> written_;
   std::shared_ptr<Run> run_;
+  bool last_failed_ = false;
   TakerStats stats_;
 };
 
