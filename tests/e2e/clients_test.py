@@ -78,6 +78,37 @@ class RedisCli(unittest.TestCase):
         wait_until(read, "the follower's copy")
 
 
+class RedisCliThroughAKill(unittest.TestCase):
+    """A process a command, as shell scripts use it, while the leader dies."""
+
+    def count(self, port_of, options):
+        with Cluster(SERVER, nodes=3) as cluster:
+            leader = cluster.wait_for_leader()
+            follower = cluster.wait_for_follower()
+            port = port_of(cluster.nodes[follower])
+            acknowledged, errors = [], 0
+            for i in range(60):
+                if i == 20:
+                    cluster.kill(leader)
+                reply = redis_cli(port, "INCR", "n", options=options)
+                if reply.isdigit():
+                    acknowledged.append(int(reply))
+                else:
+                    errors += 1
+            self.assertEqual(acknowledged, sorted(set(acknowledged)), "a counter went back or stood still")
+            self.assertGreaterEqual(int(redis_cli(port, "GET", "n", options=options)), acknowledged[-1])
+            return acknowledged, errors
+
+    def test_a_proxy_port_shows_nothing_of_it(self):
+        acknowledged, errors = self.count(lambda node: node.proxy_port, [])
+        self.assertEqual((acknowledged, errors), (list(range(1, 61)), 0))
+
+    def test_redirects_lead_to_the_new_leader(self):
+        acknowledged, errors = self.count(lambda node: node.port, ["-c"])
+        self.assertGreater(len(acknowledged), 30)
+        print(f"redis-cli -c: {errors} of 60 failed while the leader was dead")
+
+
 class RedisPy(unittest.TestCase):
     def survive(self, mode):
         good, what = run_client(prepare("redis-py", None), mode, SERVER)
