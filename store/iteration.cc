@@ -37,7 +37,7 @@ struct ScanOptions {
   uint64_t cursor = 0;
   int64_t count = kScanCount;
   std::optional<Glob> match;
-  std::string_view type;
+  std::optional<std::string_view> type;
 };
 
 bool ParseScan(Argv argv, resp::Reply& reply, ScanOptions& scan) {
@@ -78,7 +78,8 @@ void Scan(Call& call) {
       db->VisitPage(position, [&](const Record* record) {
         ++seen;
         if (record->ExpiredAt(call.now())) return;
-        if (!scan.type.empty() && !resp::EqualsIgnoreCase(TypeName(record->type()), scan.type)) {
+        if (scan.type.has_value() &&
+            !resp::EqualsIgnoreCase(TypeName(record->type()), *scan.type)) {
           return;
         }
         if (scan.match.has_value() && !scan.match->Matches(record->key())) return;

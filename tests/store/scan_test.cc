@@ -90,6 +90,14 @@ TEST(Scan, CountBoundsTheWork) {
   EXPECT_LE(calls, 2000U / 100 + 1);
 }
 
+TEST(Scan, AnEmptyTypeIsATypeThatNothingHas) {
+  Store store;
+  store.Run({"SET", "k", "v"});
+  EXPECT_EQ(store.Run({"SCAN", "0", "TYPE", "STRING"}), store.Run({"SCAN", "0"}));
+  EXPECT_EQ(store.Run({"SCAN", "0", "TYPE", ""}), store.Run({"SCAN", "0", "TYPE", "list"}));
+  EXPECT_NE(store.Run({"SCAN", "0", "TYPE", ""}), store.Run({"SCAN", "0"}));
+}
+
 TEST(Slots, CountAndKeys) {
   Store store;
   for (int i = 0; i < 100; ++i) store.Run({"SET", "{tag}" + std::to_string(i), "v"});
