@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@
 #include <iostream>
 #include <random>
 #include <thread>
+
+extern char** environ;
 
 namespace kvorum::e2e {
 namespace {
@@ -55,6 +58,13 @@ int WaitForExit(pid_t pid, std::chrono::milliseconds patience) {
 }
 
 }  // namespace
+
+std::vector<int> FindFreePorts(int count) {
+  FreePorts free;
+  std::vector<int> ports;
+  while (static_cast<int>(ports.size()) < count) ports.push_back(free.Next());
+  return ports;
+}
 
 ContextPtr Connect(int port, int timeout_ms) {
   const timeval timeout{timeout_ms / 1000, (timeout_ms % 1000) * 1000};
@@ -100,16 +110,13 @@ bool WaitFor(const std::function<bool()>& condition, std::chrono::milliseconds p
 }
 
 TestCluster::TestCluster(int nodes, std::vector<std::string> extra_arguments)
-    : nodes_(nodes), extra_(std::move(extra_arguments)) {
+    : nodes_(nodes), extra_(std::move(extra_arguments)), server_(KVORUM_SERVER) {
   std::string pattern = (std::filesystem::temp_directory_path() / "kvorum-e2e-XXXXXX").string();
   folder_ = mkdtemp(pattern.data());
   FreePorts free;
   for (int node = 1; node <= nodes; ++node) {
     ports_[node] = {free.Next(), free.Next(), free.Next()};
-    cluster_nodes_ += std::to_string(node) + "=127.0.0.1:" + std::to_string(Port(node)) + "@" +
-                      std::to_string(ports_[node].peer) + " ";
   }
-  cluster_nodes_.pop_back();
 }
 
 TestCluster::~TestCluster() {
@@ -117,13 +124,14 @@ TestCluster::~TestCluster() {
     kill(pid, SIGKILL);
     waitpid(pid, nullptr, 0);
   }
+  if (keep_) return;
   if (!testing::Test::HasFailure()) {
     std::filesystem::remove_all(folder_);
     return;
   }
   for (int node = 1; node <= nodes_; ++node) {
     std::cout << "---- log of node " << node << " (data kept in " << folder_ << ")\n"
-              << std::ifstream(folder_ + "/node-" + std::to_string(node) + ".log").rdbuf();
+              << std::ifstream(LogOf(node)).rdbuf();
   }
 }
 
@@ -131,12 +139,31 @@ std::string TestCluster::DataOf(int node) const {
   return folder_ + "/node-" + std::to_string(node);
 }
 
+void TestCluster::SetEnvironment(int node, std::vector<std::string> variables) {
+  environment_[node] = std::move(variables);
+}
+
+void TestCluster::AddArguments(int node, const std::vector<std::string>& arguments) {
+  arguments_[node].insert(arguments_[node].end(), arguments.begin(), arguments.end());
+}
+
+std::string TestCluster::ClusterNodes(int node) const {
+  std::string text;
+  for (const auto& [peer, ports] : ports_) {
+    const auto route = routes_.find({node, peer});
+    text += (text.empty() ? "" : " ") + std::to_string(peer) +
+            "=127.0.0.1:" + std::to_string(ports.client) + "@" +
+            std::to_string(route == routes_.end() ? ports.peer : route->second);
+  }
+  return text;
+}
+
 pid_t TestCluster::Spawn(int node, const std::string& log) const {
-  std::vector<std::string> arguments = {KVORUM_SERVER,
+  std::vector<std::string> arguments = {server_,
                                         "--node-id",
                                         std::to_string(node),
                                         "--cluster-nodes",
-                                        cluster_nodes_,
+                                        ClusterNodes(node),
                                         "--port",
                                         std::to_string(Port(node)),
                                         "--proxy-port",
@@ -144,24 +171,49 @@ pid_t TestCluster::Spawn(int node, const std::string& log) const {
                                         "--dir",
                                         DataOf(node)};
   arguments.insert(arguments.end(), extra_.begin(), extra_.end());
+  if (const auto own = arguments_.find(node); own != arguments_.end()) {
+    arguments.insert(arguments.end(), own->second.begin(), own->second.end());
+  }
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  std::vector<std::string> variables;
+  if (const auto own = environment_.find(node); own != environment_.end()) variables = own->second;
+  std::vector<char*> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    environment.push_back(*variable);
+  }
+  for (std::string& variable : variables) environment.push_back(variable.data());
+  environment.push_back(nullptr);
   const pid_t pid = fork();
   if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing outlives a test that was ended from outside
     const int fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(fd, 1);
     dup2(fd, 2);
-    execv(argv[0], argv.data());
+    close_range(3, ~0U, 0);  // this process's sockets must end when it closes them
+    execve(argv[0], argv.data(), environment.data());
     _exit(127);
   }
   return pid;
 }
 
 void TestCluster::Start(int node) {
-  pids_[node] = Spawn(node, folder_ + "/node-" + std::to_string(node) + ".log");
+  Launch(node);
   ASSERT_TRUE(WaitFor([&] { return Ask(Port(node), {"PING"}) == "PONG"; }))
       << "node " << node << " does not answer";
+}
+
+void TestCluster::Launch(int node) { pids_[node] = Spawn(node, LogOf(node)); }
+
+std::optional<int> TestCluster::Ended(int node) {
+  const auto found = pids_.find(node);
+  int status = 0;
+  if (found == pids_.end() || waitpid(found->second, &status, WNOHANG) != found->second) {
+    return std::nullopt;
+  }
+  pids_.erase(found);
+  return status;
 }
 
 void TestCluster::StartAll() {

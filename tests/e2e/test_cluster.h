@@ -12,7 +12,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kvorum::e2e {
@@ -36,6 +38,9 @@ std::string Text(const ReplyPtr& reply);
 bool WaitFor(const std::function<bool()>& condition,
              std::chrono::milliseconds patience = std::chrono::seconds(20));
 
+// Ports nobody listens on, all different, below the range that outgoing connections are taken from.
+std::vector<int> FindFreePorts(int count);
+
 class TestCluster {
  public:
   explicit TestCluster(int nodes, std::vector<std::string> extra_arguments = {});
@@ -51,13 +56,28 @@ class TestCluster {
   int Terminate(int node);
   // Starts one more process with this node's arguments and returns its exit code.
   int ExitCodeOfSecondStart(int node);
+  // Starts a process and does not wait for it to answer.
+  void Launch(int node);
+  // The wait status of a node that is no longer there, told once.
+  std::optional<int> Ended(int node);
+  [[nodiscard]] pid_t Pid(int node) const { return pids_.at(node); }
+
+  // What the next starts are made with: another way to a peer than its own port, variables
+  // ("NAME=value") beside those of this process, another server, further arguments.
+  void RoutePeer(int from, int to, int port) { routes_[{from, to}] = port; }
+  void SetEnvironment(int node, std::vector<std::string> variables);
+  void SetServer(std::string path) { server_ = std::move(path); }
+  void AddArguments(int node, const std::vector<std::string>& arguments);
+  void KeepFolder() { keep_ = true; }
   [[nodiscard]] bool Running(int node) const { return pids_.contains(node); }
 
   [[nodiscard]] int size() const { return nodes_; }
   [[nodiscard]] int Port(int node) const { return ports_.at(node).client; }
   [[nodiscard]] int ProxyPort(int node) const { return ports_.at(node).proxy; }
+  [[nodiscard]] int PeerPort(int node) const { return ports_.at(node).peer; }
   [[nodiscard]] std::string Folder() const { return folder_; }
   [[nodiscard]] std::string DataOf(int node) const;
+  [[nodiscard]] std::string LogOf(int node) const { return DataOf(node) + ".log"; }
 
   // One command on a fresh connection.
   [[nodiscard]] std::string Ask(int port, const std::vector<std::string>& argv) const;
@@ -73,13 +93,18 @@ class TestCluster {
     int proxy = 0;
     int peer = 0;
   };
+  [[nodiscard]] std::string ClusterNodes(int node) const;
   [[nodiscard]] pid_t Spawn(int node, const std::string& log) const;
 
   int nodes_;
   std::vector<std::string> extra_;
   std::string folder_;
-  std::string cluster_nodes_;
+  std::string server_;
+  bool keep_ = false;
   std::map<int, Ports> ports_;
+  std::map<std::pair<int, int>, int> routes_;
+  std::map<int, std::vector<std::string>> environment_;
+  std::map<int, std::vector<std::string>> arguments_;
   std::map<int, pid_t> pids_;
 };
 
