@@ -76,7 +76,11 @@ bool DecodeHeader(std::string_view block, SegmentHeader* header) {
   header->last_index = Index(in.U64());
   header->last_term = Term(in.U64());
   header->base = ReadMeta(in);
-  return in.ok() && header->sequence != 0 && header->last_index >= header->base.index;
+  // Terms do not fall along a log, and where it is no longer than its base it ends in its term.
+  const bool at_base = header->last_index == header->base.index;
+  return in.ok() && header->sequence != 0 && header->last_index >= header->base.index &&
+         header->last_term >= header->base.term &&
+         (!at_base || header->last_term == header->base.term);
 }
 
 uint32_t ChainStart(uint64_t segment) {

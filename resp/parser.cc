@@ -46,11 +46,12 @@ char Unescape(char c) {
 // protocol and would send no end of line that an error could be the reply to.
 std::string_view ForeignGreeting(std::string_view request) {
   if (request.starts_with("\x16\x03")) return "a TLS handshake";
-  // A hello's length is less than 2^16 (docs/formats/peer.md).
-  if (request.starts_with("KVRM") && request.substr(0, 8).ends_with(std::string_view("\0\0", 2))) {
-    return "a peer's hello";
-  }
-  return {};
+  // A hello's length is less than 2^16 (docs/formats/peer.md). Only all eight bytes tell: what a
+  // part of them looks like depends on how they arrive, and a line end among them makes it text.
+  if (request.size() < 8 || !request.starts_with("KVRM")) return {};
+  const std::string_view length = request.substr(4, 4);
+  const bool small = length.ends_with(std::string_view("\0\0", 2));
+  return small && length.find('\n') == std::string_view::npos ? "a peer's hello" : "";
 }
 
 // Appends the quoted text that starts at line[at] (behind the opening quote) and moves `at` behind
@@ -290,6 +291,9 @@ Parser::Step Parser::SplitInline(std::string_view line) {
     }
   }
   if (argv_.size() > limits_.max_args) return Fail("Protocol error: invalid multibulk length");
+  for (const std::string_view arg : argv_) {
+    if (const Step step = Budget(arg.size()); step != Step::kDone) return step;
+  }
   return Step::kDone;
 }
 

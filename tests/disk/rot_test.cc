@@ -276,6 +276,24 @@ TEST(Rot, NonsenseWithValidChecksumsIsCorruption) {
   EXPECT_EQ(open_with(entry(13, 4), 2, here + kSectorBytes).code(), StatusCode::kCorrupt);
 }
 
+TEST(Rot, AHeaderThatContradictsItselfIsDamaged) {
+  SegmentHeader header;
+  header.sequence = 1;
+  header.base = MetaAt(5, 3);
+  header.last_index = Index(5);
+  header.last_term = Term(3);
+  SegmentHeader read;
+  EXPECT_TRUE(DecodeHeader(EncodeHeader(header), &read));
+  header.last_term = Term(4);
+  EXPECT_FALSE(DecodeHeader(EncodeHeader(header), &read)) << "ends at its base in another term";
+  header.last_index = Index(6);
+  EXPECT_TRUE(DecodeHeader(EncodeHeader(header), &read));
+  header.last_term = Term(2);
+  EXPECT_FALSE(DecodeHeader(EncodeHeader(header), &read)) << "the term falls";
+  header.last_index = Index(4);
+  EXPECT_FALSE(DecodeHeader(EncodeHeader(header), &read)) << "ends before its base";
+}
+
 // Random bytes over the log: any answer is fine except a crash of the process or an invented entry.
 TEST(Rot, FuzzedRecoveryNeverInventsEntries) {
   TestLog log;

@@ -65,12 +65,11 @@ void SideBySide::Pulse() {
 std::string SideBySide::CompareAll() {
   size_t keys = 0;
   for (int number = 0; number < Model::kDatabases; ++number) {
-    for (const std::vector<std::string>& argv :
-         {std::vector<std::string>{"KEYS", "*"}, {"SCAN", "0", "COUNT", "1000"}, {"DBSIZE"}}) {
-      std::string complaint = Run(argv, number);
-      if (!complaint.empty()) return complaint;
+    const std::string all = Execute({"KEYS", "*"}, number);
+    if (!model_.Step({"KEYS", "*"}, number, machine_->log_time(), &all)) {
+      return "the store has the keys " + all + "and the model " + model_.Canonical();
     }
-    for (const Reply& key : ReadReply(Execute({"KEYS", "*"}, number)).elements) {
+    for (const Reply& key : ReadReply(all).elements) {
       ++keys;
       for (const std::string name : {"GET", "PEXPIRETIME"}) {
         std::string complaint = Run({name, key.text}, number);

@@ -144,6 +144,11 @@ TEST(Parser, BadInput16ManyTinyArguments) {
   EXPECT_EQ(Parse(input, limits).end, Kind::kNeedMore);
   EXPECT_EQ(ErrorOf(input + "$1\r\n", limits),
             "Protocol error: request exceeds the argument budget");
+  std::string line;
+  for (int i = 0; i < 100; ++i) line += "x ";
+  EXPECT_EQ(Parse(line + "\r\n", limits).requests.size(), 1U);
+  EXPECT_EQ(ErrorOf(line + "y\r\n", limits), "Protocol error: request exceeds the argument budget")
+      << "on one line as well";
 }
 
 TEST(Parser, BadInput17AnnouncedBulkCostsNothing) {
@@ -191,6 +196,18 @@ TEST(Parser, BadInput56OtherProtocols) {
     EXPECT_TRUE(outcome.requests.empty());
   }
   EXPECT_EQ(Parse("KVRM 0123\r\n").requests, (std::vector<Request>{{"KVRM", "0123"}}));
+}
+
+// What the fuzzer found: seven bytes of a hello were taken for eight, or for text, depending on
+// where the stream was cut.
+TEST(Parser, AHelloIsJudgedByItsFirstEightBytesHoweverTheyArrive) {
+  const std::string zeroes("KVRM\0\0o", 7);
+  EXPECT_EQ(Parse(zeroes.substr(0, 6)).end, Kind::kNeedMore);
+  EXPECT_EQ(Parse(zeroes).end, Kind::kNeedMore);
+  EXPECT_EQ(Parse(std::string("KVRM\0\0\0\0", 8)).end, Kind::kForeign);
+  const std::string line("KVRM\n\0\0\0", 8);
+  EXPECT_EQ(Parse(line.substr(0, 5)).requests, (std::vector<Request>{{"KVRM"}}));
+  EXPECT_EQ(Parse(line).requests, (std::vector<Request>{{"KVRM"}}));
 }
 
 TEST(Parser, AgreesWithItselfHoweverTheBytesArrive) {

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The request parser. A stream in pieces gives what it gives in one piece; the limits hold; what
+// was understood, written as RESP, is understood the same.
+//
+// Input: limits, a seed for the cuts, the stream.
+#include <algorithm>
+#include <vector>
+
+#include "base/check.h"
+#include "base/rng.h"
+#include "resp/parser.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/model/choices.h"
+
+namespace kvorum::fuzz {
+namespace {
+
+using resp::ParseResult;
+
+struct Outcome {
+  std::vector<std::vector<std::string>> commands;
+  ParseResult::Kind end = ParseResult::Kind::kNeedMore;
+  std::string error;
+  bool in_request = false;
+  size_t consumed = 0;
+
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+resp::ParserLimits DrawLimits(model::ByteChoices& in) {
+  resp::ParserLimits limits;
+  limits.authenticated = in.Below(4) != 0;
+  if (in.Below(2) == 0) return limits;
+  limits.max_bulk_bytes = in.Below(64);
+  limits.max_args = 1 + in.Below(16);
+  limits.max_inline_bytes = 16 + in.Below(64);
+  limits.max_argument_bytes_total = in.Below(2048);
+  return limits;
+}
+
+void CheckLimits(const resp::ParserLimits& limits, const ParseResult& result) {
+  size_t bytes = 0;
+  for (const std::string_view arg : result.argv) {
+    KV_CHECK(arg.size() <= std::max(limits.max_bulk_bytes, limits.max_inline_bytes));
+    bytes += arg.size() + resp::kArgumentOverheadBytes;
+  }
+  KV_CHECK(!result.argv.empty());
+  KV_CHECK(bytes <= limits.max_argument_bytes_total);
+  KV_CHECK(result.argv.size() <= std::max(limits.max_args, limits.max_inline_bytes));
+}
+
+// `next_piece`: how many more bytes arrive, at least 1.
+template <class NextPiece>
+Outcome ParseAll(std::string_view stream, const resp::ParserLimits& limits, NextPiece next_piece) {
+  resp::Parser parser(limits);
+  Outcome outcome;
+  size_t begin = 0;
+  size_t end = 0;
+  while (true) {
+    // At another place each time, and of its own size: a byte read behind it is seen.
+    const std::vector<char> buffer(stream.begin() + static_cast<ptrdiff_t>(begin),
+                                   stream.begin() + static_cast<ptrdiff_t>(end));
+    const ParseResult result = parser.Next({buffer.data(), buffer.size()});
+    KV_CHECK(result.consumed <= buffer.size());
+    KV_CHECK(parser.WantedBytes() >= 1);
+    begin += result.consumed;
+    outcome.end = result.kind;
+    if (result.kind == ParseResult::Kind::kCommand) {
+      CheckLimits(limits, result);
+      outcome.commands.emplace_back(result.argv.begin(), result.argv.end());
+      continue;
+    }
+    if (result.kind != ParseResult::Kind::kNeedMore) {
+      KV_CHECK(!result.error.empty());
+      outcome.error = result.error;
+      return outcome;  // how much of the rest had arrived means nothing
+    }
+    if (end == stream.size()) break;
+    end += std::min(next_piece(), stream.size() - end);
+  }
+  outcome.in_request = parser.InRequest();
+  outcome.consumed = begin;
+  return outcome;
+}
+
+void CheckRoundTrip(const Outcome& outcome) {
+  std::string stream;
+  for (const auto& command : outcome.commands) {
+    stream += "*" + std::to_string(command.size()) + "\r\n";
+    for (const std::string& arg : command) {
+      stream += "$" + std::to_string(arg.size()) + "\r\n" + arg + "\r\n";
+    }
+  }
+  const Outcome again = ParseAll(stream, {}, [&] { return stream.size(); });
+  KV_CHECK(again.commands == outcome.commands);
+  KV_CHECK(again.end == ParseResult::Kind::kNeedMore && !again.in_request);
+}
+
+}  // namespace
+}  // namespace kvorum::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace kvorum;
+  model::ByteChoices in(fuzz::View(data, size));
+  const resp::ParserLimits limits = fuzz::DrawLimits(in);
+  const uint64_t longest = 1 + in.Below(32);
+  Rng rng(in.Below(256));
+  const std::string_view stream = in.rest();
+  const auto whole = fuzz::ParseAll(stream, limits, [&] { return stream.size(); });
+  const auto pieces = fuzz::ParseAll(stream, limits, [&] { return 1 + rng.Below(longest); });
+  KV_CHECK(whole == pieces);
+  fuzz::CheckRoundTrip(whole);
+  return 0;
+}
