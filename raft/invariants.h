@@ -17,7 +17,7 @@ class InvariantChecker {
   void Check(const Core& core);
 
  private:
-  static void CheckLog(const Core& core);
+  void CheckLog(const Core& core);
   static void CheckLeader(const Core& core);
 
   HardState hard_state_;
@@ -26,6 +26,8 @@ class InvariantChecker {
   bool was_leader_ = false;
   Term leader_term_;
   Index leader_last_;
+  Index seen_last_;
+  Term seen_term_;
 };
 
 }  // namespace kvorum::raft

@@ -26,6 +26,8 @@ inline constexpr size_t kSnapshotPiecesInFlight = 4;
 inline constexpr size_t kSnapshotPiecesQueued = 2 * kSnapshotPiecesInFlight;
 // A stream that moves nothing this often, one election timeout each, has failed.
 inline constexpr int kSnapshotStallLimit = 10;
+// Once may be the network's fault, or the follower's disk's.
+inline constexpr int kSnapshotRefusals = 2;
 
 inline constexpr size_t kHousekeepKeysPerTurn = 4096;
 

@@ -35,10 +35,12 @@ Member::Member(const Options& options, raft::Restart restart, store::Machine& ma
       snapshot_tried_at_(now.boot_us),
       taker_(machine, snapshots, seams.background,
              [this](const raft::SnapshotMeta& meta) { OnSnapshotWritten(meta); }),
-      streams_(snapshots, seams.background, seams.transport,
-               [this](NodeId peer, Index index, bool installed) {
-                 core_.SnapshotDelivered(peer, index, installed);
-               }),
+      streams_(
+          snapshots, seams.background, seams.transport,
+          [this](NodeId peer, Index index, bool installed) {
+            core_.SnapshotDelivered(peer, index, installed);
+          },
+          [this](Index index) { suspect_ = index; }),
       inbox_(snapshots, seams.background,
              {.progress =
                   [this](NodeId from, Index index, uint64_t received) {
@@ -46,8 +48,9 @@ Member::Member(const Options& options, raft::Restart restart, store::Machine& ma
                         from, raft::InstallSnapshotReply{core_.term(), index, received, false});
                   },
               .complete =
-                  [this](NodeId from, const raft::SnapshotMeta& meta) {
-                    OnSnapshotReceived(from, meta);
+                  [this](NodeId from, const raft::SnapshotMeta& meta,
+                         std::shared_ptr<disk::SnapshotReader> reader) {
+                    OnSnapshotReceived(from, meta, std::move(reader));
                   }}) {
   KV_CHECK(machine_.applied() == core_.applied());
 }
@@ -154,7 +157,10 @@ ReadStart Member::StartRead() {
 void Member::ProposePulse() {
   if (!core_.IsReadyLeader() || !proposals_.empty() || pulse_ > machine_.applied()) return;
   const std::optional<UnixMs> deadline = machine_.next_deadline();
-  if (!deadline || *deadline > std::max(now_.wall_ms, machine_.log_time())) return;
+  const bool expired = deadline && *deadline <= std::max(now_.wall_ms, machine_.log_time());
+  // A snapshot in place of a damaged one needs an entry that the damaged one does not have.
+  const bool retake = SnapshotSuspect() && machine_.applied() == core_.snapshot().index;
+  if (!expired && !retake) return;
   const raft::ProposeResult result =
       core_.Propose(Payload(store::EnvelopeWriter().Finish(now_.wall_ms, 0)));
   if (const auto* at = std::get_if<raft::Proposed>(&result)) {
@@ -300,7 +306,8 @@ void Member::MaybeTakeSnapshot() {
     return;
   }
   const bool rests = taker_.last_failed() && now_.boot_us - snapshot_tried_at_ < kSnapshotRetryUs;
-  const bool due = LogCost(core_.log()) >= options_.snapshot_log_bytes && !rests;
+  const bool due =
+      (LogCost(core_.log()) >= options_.snapshot_log_bytes || SnapshotSuspect()) && !rests;
   if (!snapshot_requested_ && !due) return;
   snapshot_requested_ = false;
   snapshot_tried_at_ = now_.boot_us;
@@ -322,8 +329,13 @@ void Member::OnSnapshotWritten(const raft::SnapshotMeta& meta) {
   seams_.disk.Compact({log.base_index(), log.base_term(), core_.voters()});
 }
 
-void Member::OnSnapshotReceived(NodeId from, const raft::SnapshotMeta& meta) {
-  core_.SnapshotReceived(meta);
+void Member::OnSnapshotReceived(NodeId from, const raft::SnapshotMeta& meta,
+                                std::shared_ptr<disk::SnapshotReader> reader) {
+  if (core_.SnapshotReceived(meta)) {
+    received_ = std::move(reader);
+  } else {
+    seams_.background.Run([reader = std::move(reader)]() mutable { reader.reset(); }, [] {});
+  }
   after_turn_.push_back({from, raft::InstallSnapshotReply{core_.term(), meta.index, 0, true}});
 }
 
@@ -334,21 +346,14 @@ void Member::BeginRestore(const raft::SnapshotMeta& meta) {
   if (restore_ != nullptr) machine_.AbortLoad();
   restore_ = std::make_shared<Restore>();
   restore_->meta = meta;
+  restore_->reader = std::move(received_);
   machine_.BeginLoad();
   ContinueRestore(restore_);
 }
 
 void Member::ContinueRestore(const std::shared_ptr<Restore>& restore) {
   seams_.background.Run(
-      [restore, &snapshots = snapshots_] {
-        if (restore->reader == nullptr) {
-          auto reader = snapshots.Read(restore->meta);
-          if (!reader.ok()) {
-            restore->status = reader.status();
-            return;
-          }
-          restore->reader = std::move(reader).value();
-        }
+      [restore] {
         const Result<bool> more = restore->reader->Next(restore->chunk);
         restore->status = more.status();
         restore->more = more.ok() && more.value();

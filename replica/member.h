@@ -143,7 +143,7 @@ class Member {
   // A received snapshot on its way from the file into the machine.
   struct Restore {
     raft::SnapshotMeta meta;
-    std::unique_ptr<disk::SnapshotReader> reader;  // touched by background jobs only
+    std::shared_ptr<disk::SnapshotReader> reader;  // touched by background jobs only
     std::string chunk;
     bool more = true;
     Status status;
@@ -160,7 +160,11 @@ class Member {
   void ServeReads();
   void NoticeLeadership();
   void OnSnapshotWritten(const raft::SnapshotMeta& meta);
-  void OnSnapshotReceived(NodeId from, const raft::SnapshotMeta& meta);
+  void OnSnapshotReceived(NodeId from, const raft::SnapshotMeta& meta,
+                          std::shared_ptr<disk::SnapshotReader> reader);
+  [[nodiscard]] bool SnapshotSuspect() const {
+    return suspect_ != Index() && suspect_ == core_.snapshot().index;
+  }
   void MaybeTakeSnapshot();
 
   Options options_;
@@ -183,6 +187,8 @@ class Member {
   std::vector<raft::Outgoing> after_turn_;  // once what this turn saves is durable
   bool housekeeping_ = false;
   std::shared_ptr<Restore> restore_;
+  std::shared_ptr<disk::SnapshotReader> received_;  // of the snapshot to be restored in this turn
+  Index suspect_;  // followers cannot read our snapshot at this index: it may be damaged
   SnapshotTaker taker_;
   SnapshotStreams streams_;
   SnapshotInbox inbox_;

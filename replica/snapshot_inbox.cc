@@ -47,6 +47,11 @@ void SnapshotInbox::WritePiece(NodeId from, const std::shared_ptr<Run>& run,
         if (run->status.ok() && run->received == run->total) {
           run->status = run->receiver->Finish();
           run->receiver.reset();
+          if (run->status.ok()) {
+            auto reader = snapshots.Read(run->meta);
+            run->status = reader.status();
+            if (reader.ok()) run->reader = std::move(reader).value();
+          }
           run->complete = run->status.ok();
           if (run->complete) run->status = snapshots.Prune();
         }
@@ -58,7 +63,7 @@ void SnapshotInbox::WritePiece(NodeId from, const std::shared_ptr<Run>& run,
         bytes_received_.Add(bytes);
         if (run->complete) {
           run_.reset();
-          events_.complete(from, run->meta);
+          events_.complete(from, run->meta, std::move(run->reader));
         } else if (!run->status.ok()) {
           run_.reset();  // damaged on the way, or no space: from the beginning
           events_.progress(from, run->meta.index, 0);

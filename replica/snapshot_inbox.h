@@ -21,11 +21,14 @@ namespace kvorum::replica {
 class SnapshotInbox {
  public:
   // `progress`: tell the leader how many contiguous bytes are here. `complete`: the file is
-  // verified, durable and listed by the store. What fails (damage, space) starts from the
+  // verified, durable and listed by the store, and open for reading: newer ones that come meanwhile
+  // may have its name removed. What fails (damage, space) starts from the
   // beginning, which is progress 0.
   struct Events {
     std::function<void(NodeId from, Index index, uint64_t received)> progress;
-    std::function<void(NodeId from, const raft::SnapshotMeta& meta)> complete;
+    std::function<void(NodeId from, const raft::SnapshotMeta& meta,
+                       std::shared_ptr<disk::SnapshotReader> reader)>
+        complete;
   };
   SnapshotInbox(disk::SnapshotStore& snapshots, Background& background, Events events);
 
@@ -41,6 +44,7 @@ class SnapshotInbox {
     uint64_t total = 0;
     size_t queued = 0;                                 // pieces on their way to the file
     std::unique_ptr<disk::SnapshotReceiver> receiver;  // background jobs only
+    std::shared_ptr<disk::SnapshotReader> reader;      // once it is complete
     uint64_t received = 0;                             // written by jobs, read in their `done`
     bool complete = false;
     Status status;

@@ -11,11 +11,13 @@ namespace kvorum::replica {
 
 SnapshotStreams::SnapshotStreams(disk::SnapshotStore& snapshots, Background& background,
                                  Transport& transport,
-                                 std::function<void(NodeId, Index, bool)> ended)
+                                 std::function<void(NodeId, Index, bool)> ended,
+                                 std::function<void(Index)> suspect)
     : snapshots_(snapshots),
       background_(background),
       transport_(transport),
-      ended_(std::move(ended)) {}
+      ended_(std::move(ended)),
+      suspect_(std::move(suspect)) {}
 
 void SnapshotStreams::Start(NodeId peer, Term term, const raft::SnapshotMeta& meta, Micros now) {
   auto stream = std::make_shared<Stream>();
@@ -49,6 +51,7 @@ void SnapshotStreams::Pump(NodeId peer, const std::shared_ptr<Stream>& stream) {
         const auto it = streams_.find(peer);
         if (it == streams_.end() || it->second != stream) return;
         if (!piece->status.ok()) {  // for example: two newer snapshots have replaced it
+          if (piece->status.code() != StatusCode::kNotFound) suspect_(stream->meta.index);
           End(peer, false);
           return;
         }
@@ -81,6 +84,7 @@ void SnapshotStreams::OnReply(NodeId from, const raft::InstallSnapshotReply& rep
     stream->stalls = 0;
   } else if (reply.received == 0 && stream->acked > 0) {
     stream->acked = stream->next = 0;  // what it had did not verify: from the beginning
+    if (++stream->refusals >= kSnapshotRefusals) suspect_(stream->meta.index);
   }
   Pump(from, stream);
 }

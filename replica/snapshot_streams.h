@@ -21,9 +21,11 @@ namespace kvorum::replica {
 
 class SnapshotStreams {
  public:
-  // `ended` is called once for each stream that Start began and Clear did not end.
+  // `ended` is called once for each stream that Start began and Clear did not end. `suspect`: the
+  // file cannot be read, or a follower has refused what it holds again and again.
   SnapshotStreams(disk::SnapshotStore& snapshots, Background& background, Transport& transport,
-                  std::function<void(NodeId peer, Index index, bool installed)> ended);
+                  std::function<void(NodeId peer, Index index, bool installed)> ended,
+                  std::function<void(Index index)> suspect);
 
   void Start(NodeId peer, Term term, const raft::SnapshotMeta& meta, Micros now);
   void OnReply(NodeId from, const raft::InstallSnapshotReply& reply, Micros now);
@@ -44,6 +46,7 @@ class SnapshotStreams {
     bool reading = false;
     Micros moved_at = 0;
     int stalls = 0;
+    int refusals = 0;  // of the whole file
   };
   struct Piece {
     uint64_t total = 0;
@@ -59,6 +62,7 @@ class SnapshotStreams {
   Background& background_;
   Transport& transport_;
   std::function<void(NodeId, Index, bool)> ended_;
+  std::function<void(Index)> suspect_;
   std::map<NodeId, std::shared_ptr<Stream>> streams_;
   Counter bytes_sent_;
 };

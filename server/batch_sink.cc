@@ -20,20 +20,21 @@ resp::Reply* Node::BatchSink::Begin(uint32_t command, const store::Origin* /*ori
   return &reply_;
 }
 
-void Node::BatchSink::End(uint32_t /*command*/) {
+void Node::BatchSink::End(uint32_t command) {
   const Waiter& waiter = batch_->waiters[next_++];
   Session& session = *waiter.session;
   session.last_write = index_;
+  session.position = {index_, command + 1};
   node_.StatsFor(*waiter.row).us.Observe(node_.now().boot_us - batch_->at);
   node_.EndReply(session, waiter.sequence);
   while (next_ < batch_->waiters.size() && batch_->waiters[next_].kind != Waiter::Kind::kWrite) {
-    Ride(batch_->waiters[next_++]);
+    Ride(batch_->waiters[next_++], {index_, command + 1});
   }
   // Only now: what rode behind the write belongs to what the session was owed.
   node_.Release(session, &Session::writes);
 }
 
-void Node::BatchSink::Ride(Waiter& waiter) {
+void Node::BatchSink::Ride(Waiter& waiter, Position position) {
   Session& session = *waiter.session;
   if (session.closed) return;
   if (waiter.kind == Waiter::Kind::kBytes) {
@@ -43,7 +44,7 @@ void Node::BatchSink::Ride(Waiter& waiter) {
   }
   const std::vector<std::string_view> argv(waiter.argv.begin(), waiter.argv.end());
   node_.ExecuteRead(session, {argv, waiter.database, waiter.protocol, waiter.mute, waiter.sequence},
-                    *waiter.row);
+                    *waiter.row, position);
 }
 
 }  // namespace kvorum::server

@@ -22,7 +22,7 @@ class Node::BatchSink final : public store::ReplySink {
   void End(uint32_t command) override;
 
  private:
-  void Ride(Waiter& waiter);
+  void Ride(Waiter& waiter, Position position);
 
   Node& node_;
   Batch* batch_ = nullptr;

@@ -113,7 +113,9 @@ Result<Booted> Boot(disk::Files& files, const Config& config) {
   auto snapshots = disk::SnapshotStore::Open(files, "snapshots", cluster_id);
   if (!snapshots.ok()) return snapshots.status();
   booted.snapshots = std::move(snapshots).value();
-  auto chosen = booted.snapshots->ChooseForRecovery(recovered.base, &booted.note);
+  std::string snapshot_note;
+  auto chosen = booted.snapshots->ChooseForRecovery(recovered.base, &snapshot_note);
+  if (!snapshot_note.empty()) booted.note += (booted.note.empty() ? "" : "; ") + snapshot_note;
   if (!chosen.ok()) return chosen.status();
   const std::optional<raft::SnapshotMeta> snapshot = std::move(chosen).value();
 

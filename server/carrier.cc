@@ -25,12 +25,15 @@ class Carrier::LogWatcher final : public store::ReplySink {
     reply_ = resp::Reply(&bytes_, found_->second.request.protocol);
     return &reply_;
   }
-  void End(uint32_t /*command*/) override {
+  void End(uint32_t command) override {
     if (found_ == carrier_.pending_.end()) return;
     const Pending pending = std::move(found_->second);
     carrier_.pending_.erase(found_);
     found_ = carrier_.pending_.end();
-    carrier_.node_.CarriedReply(*pending.session, bytes_, pending.request.mute);
+    const Index index = carrier_.node_.machine().applied() + 1;
+    carrier_.node_.CountFromLog();
+    carrier_.node_.CarriedReply(*pending.session, bytes_, pending.request.mute,
+                                {index, command + 1});
   }
 
  private:
@@ -97,7 +100,7 @@ void Carrier::OnReply(NodeId from, const ForwardReply& reply) {
     }
     const Pending pending = std::move(it->second);
     pending_.erase(it);
-    node_.CarriedReply(*pending.session, one.bytes, pending.request.mute);
+    node_.CarriedReply(*pending.session, one.bytes, pending.request.mute, one.position);
   }
 }
 

@@ -103,6 +103,9 @@ void Exporter::AddClients() {
   catalog_.Add("kvorum_forwarded_total", "Commands carried to the leader.", stats.forwarded);
   catalog_.Add("kvorum_forwards_resent_total", "Carried commands that were decided anew.",
                stats.forwards_resent);
+  catalog_.Add("kvorum_forwards_from_log_total",
+               "Carried commands whose reply came from this node's own log.",
+               stats.forwards_from_log);
   catalog_.Add("kvorum_forwards_pending", "Carried commands without an outcome yet.",
                carried_pending_);
   catalog_.Add("kvorum_indoubt_total", "Writes whose outcome could not be learned.", stats.indoubt);

@@ -62,13 +62,19 @@ Node::~Node() = default;
 
 // ---- a turn -----------------------------------------------------------------------------------
 
-void Node::BeginTurn(Now now) {
-  member_.BeginTurn(now);
+// A clock that was read earlier says nothing new.
+void Node::TellTime(Now time) {
+  if (time.boot_us >= member_.now().boot_us) member_.BeginTurn(time);
+}
+
+void Node::BeginTurn(Now time) {
+  TellTime(time);
   room_ = member_.core().uncommitted_bytes() < raft::kMaxUncommittedBytes / 2;
   if (room_) Unstall(Stall::kRoom);
 }
 
-void Node::EndTurn() {
+void Node::EndTurn(Now time) {
+  TellTime(time);
   UnparkExpired();
   ProcessSessions();
   ProposeOpenBatch();
@@ -174,8 +180,9 @@ void Node::EndReply(Session& session, uint64_t sequence) {
   ++session.commands;
   if (session.kind == PortKind::kRemote) {
     if (!session.closed) {
-      remote_replies_[session.remote_node].replies.push_back(
-          {sequence, false, std::exchange(session.output, {})});
+      remote_replies_[session.remote_node].replies.push_back({sequence, false,
+                                                              std::exchange(session.position, {}),
+                                                              std::exchange(session.output, {})});
     }
     return;
   }
@@ -318,7 +325,7 @@ void Node::ReadsReady(replica::ReadTicket up_to) {
       ExecuteRead(*read.session,
                   {argv, read.request.database, read.request.protocol, read.request.mute,
                    read.request.sequence},
-                  *read.row);
+                  *read.row, {machine_.applied()});
       StatsFor(*read.row).us.Observe(now().boot_us - read.at);
     }
     Release(*read.session, &Session::reads);
@@ -403,7 +410,8 @@ void Node::Send(NodeId to, raft::Message message) {
   seams_.wire.SendToPeer(to, PeerMessage(std::move(message)));
 }
 
-void Node::CarriedReply(Session& session, std::string_view bytes, bool mute) {
+void Node::CarriedReply(Session& session, std::string_view bytes, bool mute, Position position) {
+  session.position = position;
   if (!session.closed && !mute) session.output.append(bytes);
   EndReply(session, 0);
   Release(session, &Session::forwards);
@@ -419,7 +427,7 @@ void Node::CarriedUnknown(Session& session, resp::Protocol protocol, bool mute) 
   stats_.indoubt.Add();
   std::string bytes;
   resp::Reply(&bytes, protocol).Error(kInDoubt);
-  CarriedReply(session, bytes, mute);
+  CarriedReply(session, bytes, mute, {});
 }
 
 void Node::BeginDrain() {

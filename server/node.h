@@ -88,13 +88,14 @@ struct NodeStats {
   Gauge connections;
   Counter connections_total;
   Counter connections_rejected;
-  Gauge parked;             // sessions
-  Counter parked_total;     // times a session was parked
-  Counter park_timeouts;    // CLUSTERDOWN
-  Counter redirected;       // MOVED
-  Counter forwarded;        // commands carried to the leader
-  Counter forwards_resent;  // carried again after a leader died
-  Counter indoubt;          // INDOUBT
+  Gauge parked;               // sessions
+  Counter parked_total;       // times a session was parked
+  Counter park_timeouts;      // CLUSTERDOWN
+  Counter redirected;         // MOVED
+  Counter forwarded;          // commands carried to the leader
+  Counter forwards_resent;    // carried again after a leader died
+  Counter forwards_from_log;  // whose reply came from the own log
+  Counter indoubt;            // INDOUBT
   Counter commands;
   Counter protocol_errors;
   Counter bytes_in;
@@ -133,12 +134,10 @@ class Node final : public replica::Clients, public replica::Transport {
   ~Node() override;
 
   // ---- a turn ---------------------------------------------------------------------------------
-  // Tells the time, and again within a turn whenever it matters: a promise to a leader counts from
-  // the arrival of its message, and a lease must hold at a moment after the request has arrived. So
-  // the time told last must not be older than any peer message handed in, and EndTurn must follow a
-  // call that was made after the last input.
-  void BeginTurn(Now now);
-  void EndTurn();
+  // Any number of inputs between the two. The time is told at both ends, because a lease must hold
+  // at a moment after the request has arrived: EndTurn wants it as read after the last input.
+  void BeginTurn(Now time);
+  void EndTurn(Now time);
   [[nodiscard]] bool WantsTurn() const { return !dirty_.empty() || member_.WantsTurn(); }
   [[nodiscard]] Micros NextWakeup() const;
   // Sessions with output to write or to be closed since the last call. Calls `flush` for each.
@@ -157,7 +156,8 @@ class Node final : public replica::Clients, public replica::Transport {
   void CountRejectedConnection() { stats_.connections_rejected.Add(); }
 
   // ---- peers, disk ----------------------------------------------------------------------------
-  void OnPeer(NodeId from, PeerMessage message);
+  // `arrived`: not before the message was there to be read. A promise to a leader counts from it.
+  void OnPeer(NodeId from, PeerMessage message, Now arrived);
   void OnLinkReset(NodeId peer);
   // This node can speak to the peer (again).
   void OnLinkUp(NodeId peer);
@@ -218,7 +218,8 @@ class Node final : public replica::Clients, public replica::Transport {
   void Send(NodeId to, raft::Message message) override;
 
   // For Carrier: a carried command has its outcome.
-  void CarriedReply(Session& session, std::string_view bytes, bool mute);
+  void CountFromLog() { stats_.forwards_from_log.Add(); }
+  void CarriedReply(Session& session, std::string_view bytes, bool mute, Position position);
   void CarriedBack(Session& session, OwnedRequest request);
   void CarriedUnknown(Session& session, resp::Protocol protocol, bool mute);
 
@@ -263,6 +264,7 @@ class Node final : public replica::Clients, public replica::Transport {
   enum class Order : uint8_t { kDirect, kRide, kWait };
 
   // node.cc
+  void TellTime(Now time);
   void MarkDirty(Session& session);
   void MarkOutput(Session& session);
   void FreeIfDone(Session& session);
@@ -295,7 +297,8 @@ class Node final : public replica::Clients, public replica::Transport {
   Verdict Deliver(Session& session, const Request& request, std::string_view bytes);
   [[nodiscard]] Order OrderOf(const Session& session) const;
   Verdict Stalled(Session& session, Stall why);
-  void ExecuteRead(Session& session, const Request& request, const store::CommandRow& row);
+  void ExecuteRead(Session& session, const Request& request, const store::CommandRow& row,
+                   Position position);
   void ProtocolError(Session& session, const resp::ParseResult& result);
   CommandStats& StatsFor(const store::CommandRow& row);
 

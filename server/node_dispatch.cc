@@ -239,7 +239,8 @@ Node::Verdict Node::RunLocal(Session& session, const Request& request,
   return Verdict::kDone;
 }
 
-void Node::ExecuteRead(Session& session, const Request& request, const store::CommandRow& row) {
+void Node::ExecuteRead(Session& session, const Request& request, const store::CommandRow& row,
+                       Position position) {
   // Reads that ride behind a write are run one after another, and nobody has looked at the output
   // since the requests were taken up.
   if (session.output.size() > config_.output_hard_limit) {
@@ -249,13 +250,14 @@ void Node::ExecuteRead(Session& session, const Request& request, const store::Co
   resp::Reply reply =
       request.mute ? resp::Reply::Discard() : resp::Reply(&session.output, request.protocol);
   machine_.Read(row, request.argv, request.database, now().wall_ms, reply);
+  session.position = position;
   EndReply(session, request.sequence);
 }
 
 Node::Verdict Node::RunReadHere(Session& session, const Request& request,
                                 const store::CommandRow& row) {
   const Micros started = seams_.stopwatch.Read();
-  ExecuteRead(session, request, row);
+  ExecuteRead(session, request, row, {machine_.applied()});
   StatsFor(row).us.Observe(seams_.stopwatch.Read() - started);
   return Verdict::kDone;
 }

@@ -7,7 +7,8 @@
 
 namespace kvorum::server {
 
-void Node::OnPeer(NodeId from, PeerMessage message) {
+void Node::OnPeer(NodeId from, PeerMessage message, Now arrived) {
+  TellTime(arrived);
   if (auto* raft = std::get_if<raft::Message>(&message)) {
     member_.Receive(from, std::move(*raft));
   } else if (auto* forward = std::get_if<Forward>(&message)) {
@@ -29,7 +30,7 @@ void Node::OnForward(NodeId from, Forward forward) {
     // that has died since, and be in the log: refused now, it could be executed twice.
     if (forward.repeated) return;
     for (const ForwardedCommand& command : forward.commands) {
-      replies.replies.push_back({command.sequence, true, {}});
+      replies.replies.push_back({.sequence = command.sequence, .refused = true});
     }
     return;
   }
@@ -57,7 +58,7 @@ void Node::OnForward(NodeId from, Forward forward) {
 
 void Node::RefuseRemote(Session& session, uint64_t sequence) {
   if (session.closed) return;
-  remote_replies_[session.remote_node].replies.push_back({sequence, true, {}});
+  remote_replies_[session.remote_node].replies.push_back({.sequence = sequence, .refused = true});
 }
 
 void Node::SendRemoteReplies() {

@@ -76,6 +76,8 @@ struct PutMessage {
     for (const ForwardedReply& reply : m.replies) {
       PutVarint(out, reply.sequence);
       PutU8(out, reply.refused ? 1 : 0);
+      PutVarint(out, reply.position.index.value());
+      PutVarint(out, reply.position.rank);
       PutString(out, reply.bytes);
     }
   }
@@ -121,6 +123,10 @@ bool GetForwardReply(Reader& in, ForwardReply* m) {
     const uint8_t refused = in.U8();
     if (refused > 1) return false;
     reply.refused = refused == 1;
+    reply.position.index = Index(in.Varint());
+    const uint64_t rank = in.Varint();
+    if (rank > Position::kWhole) return false;
+    reply.position.rank = static_cast<uint32_t>(rank);
     reply.bytes = std::string(in.String());
     m->replies.push_back(std::move(reply));
   }

@@ -34,10 +34,18 @@ struct Forward {
   std::vector<ForwardedCommand> commands;
 };
 
+// What a reply was made from: the state behind the first `rank` commands of the entry at `index`.
+struct Position {
+  static constexpr uint32_t kWhole = UINT32_MAX;  // behind all of it
+  Index index;
+  uint32_t rank = kWhole;
+};
+
 // refused: certainly not executed, now or later.
 struct ForwardedReply {
   uint64_t sequence = 0;
   bool refused = false;
+  Position position;
   std::string bytes;
 };
 struct ForwardReply {

@@ -47,9 +47,15 @@ Reactor::Reactor(Config& config, uint64_t cluster_id)
       signals_(context_),
       links_(context_, config, cluster_id,
              {.input = [this] { EnsureTurn(); },
-              .arrived = [this] { TellTime(); },
-              .message = [this](NodeId from,
-                                PeerMessage message) { node_->OnPeer(from, std::move(message)); },
+              .arrived =
+                  [this] {
+                    EnsureTurn();
+                    arrived_ = ReadClocks();
+                  },
+              .message =
+                  [this](NodeId from, PeerMessage message) {
+                    node_->OnPeer(from, std::move(message), arrived_);
+                  },
               .reset = [this](NodeId peer) { node_->OnLinkReset(peer); },
               .unreachable = [this](NodeId peer) { node_->OnPeerUnreachable(peer); },
               .up = [this](NodeId peer) { node_->OnLinkUp(peer); },
@@ -69,10 +75,7 @@ void Reactor::Post(std::function<void()> function) {
 // ---- the loop ---------------------------------------------------------------------------------
 
 void Reactor::EnsureTurn() {
-  if (!in_turn_) TellTime();
-}
-
-void Reactor::TellTime() {
+  if (in_turn_) return;
   in_turn_ = true;
   node_->BeginTurn(ReadClocks());
 }
@@ -89,8 +92,8 @@ void Reactor::RunReady() {
 }
 
 void Reactor::FinishTurn() {
-  TellTime();
-  node_->EndTurn();
+  EnsureTurn();
+  node_->EndTurn(ReadClocks());
   links_.Flush();
   node_->Flush([](Session& session) {
     if (session.owner != nullptr) static_cast<Connection*>(session.owner)->Flush();

@@ -59,7 +59,6 @@ class Reactor final : public Host {
   };
 
   void EnsureTurn();
-  void TellTime();
   void RunReady();
   void FinishTurn();
   void Cron();
@@ -80,6 +79,7 @@ class Reactor final : public Host {
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   std::function<void()> cron_;
   bool in_turn_ = false;
+  Now arrived_;  // when bytes of a peer were last read
   bool halted_ = false;
   Micros drain_until_ = 0;  // 0: not draining
   Micros next_cron_ = 0;

@@ -18,6 +18,7 @@
 #include "base/time.h"
 #include "resp/parser.h"
 #include "resp/reply.h"
+#include "server/peer_message.h"
 #include "store/command.h"
 
 namespace kvorum::server {
@@ -97,6 +98,7 @@ struct Session {
   uint32_t open_writes = 0;          // of `writes`, how many are in that batch
   Term writes_term;                  // of the batches it has writes in
   Index last_write;                  // newest log index of a write of this session; WAIT
+  Position position;                 // of the newest reply from the keyspace
   std::deque<OwnedRequest> backlog;  // to be decided anew, before anything unparsed; by sequence
   uint64_t last_sequence = 0;        // given to a request
 

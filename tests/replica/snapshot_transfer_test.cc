@@ -37,16 +37,20 @@ class Transfer : public ::testing::Test, protected Transport {
   Transfer()
       : source_(Open(source_files_)),
         target_(Open(target_files_)),
-        streams_(*source_, source_background_, *this,
-                 [this](NodeId peer, Index index, bool installed) {
-                   EXPECT_EQ(peer, kPeer);
-                   ended_.emplace_back(index, installed);
-                 }),
+        streams_(
+            *source_, source_background_, *this,
+            [this](NodeId peer, Index index, bool installed) {
+              EXPECT_EQ(peer, kPeer);
+              ended_.emplace_back(index, installed);
+            },
+            [this](Index index) { suspected_.push_back(index); }),
         inbox_(*target_, target_background_,
                {.progress = [this](NodeId, Index index,
                                    uint64_t received) { Answer({kTerm, index, received, false}); },
                 .complete =
-                    [this](NodeId, const raft::SnapshotMeta& meta) {
+                    [this](NodeId, const raft::SnapshotMeta& meta,
+                           const std::shared_ptr<disk::SnapshotReader>& reader) {
+                      EXPECT_NE(reader, nullptr);
                       installed_ = std::max(installed_, meta.index);
                       Answer({kTerm, meta.index, 0, true});
                     }}) {}
@@ -137,6 +141,7 @@ class Transfer : public ::testing::Test, protected Transport {
   FakeBackground target_background_;
   std::unique_ptr<disk::SnapshotStore> source_;
   std::unique_ptr<disk::SnapshotStore> target_;
+  std::vector<Index> suspected_;
   SnapshotStreams streams_;
   SnapshotInbox inbox_;
 };

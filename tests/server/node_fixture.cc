@@ -74,7 +74,7 @@ void TestNode::Turn() {
   std::deque<std::function<void()>> inputs;
   inputs.swap(inputs_);
   for (const auto& input : inputs) input();
-  node_->EndTurn();
+  node_->EndTurn(group_.now());
   node_->Flush([this](Session& session) { Flush(session); });
   std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs;
   jobs.swap(jobs_);
@@ -104,7 +104,7 @@ void TestNode::SendToPeer(NodeId to, PeerMessage message) {
   TestNode* peer = group_.Find(to);
   if (peer == nullptr || group_.IsCut(config_.node_id, to)) return;
   peer->Input([peer, from = config_.node_id, message = std::move(message)]() mutable {
-    peer->node_->OnPeer(from, std::move(message));
+    peer->node_->OnPeer(from, std::move(message), group_.now());
   });
 }
 

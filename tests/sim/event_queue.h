@@ -3,9 +3,9 @@
 // Virtual time: events ordered by (time, sequence), so that a run is a function of its seed alone.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <queue>
 #include <utility>
 #include <vector>
 
@@ -18,15 +18,17 @@ class EventQueue {
  public:
   [[nodiscard]] Micros now() const { return now_; }
   void At(Micros time, std::function<void()> run) {
-    queue_.push({time < now_ ? now_ : time, ++sequence_, std::move(run)});
+    heap_.push_back({time < now_ ? now_ : time, ++sequence_, std::move(run)});
+    std::push_heap(heap_.begin(), heap_.end());
   }
   void After(Micros delay, std::function<void()> run) { At(now_ + delay, std::move(run)); }
 
   // Runs everything up to `until`, then stands at it.
   void RunUntil(Micros until) {
-    while (!queue_.empty() && queue_.top().time <= until) {
-      Event event = queue_.top();
-      queue_.pop();
+    while (!heap_.empty() && heap_.front().time <= until) {
+      std::pop_heap(heap_.begin(), heap_.end());
+      const Event event = std::move(heap_.back());
+      heap_.pop_back();
       KV_CHECK(event.time >= now_);
       now_ = event.time;
       ++executed_;
@@ -41,11 +43,11 @@ class EventQueue {
     Micros time;
     uint64_t sequence;
     std::function<void()> run;
-    bool operator<(const Event& other) const {  // std::priority_queue keeps the greatest on top
+    bool operator<(const Event& other) const {  // a heap keeps the greatest in front
       return std::pair(time, sequence) > std::pair(other.time, other.sequence);
     }
   };
-  std::priority_queue<Event> queue_;
+  std::vector<Event> heap_;
   Micros now_ = 0;
   uint64_t sequence_ = 0;
   uint64_t executed_ = 0;

@@ -1,36 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// kvorum-sim --seed N [--trace]                          replays one seed
-// kvorum-sim --campaign SECONDS [--first-seed S]         runs seeds until the time is over
-// kvorum-sim --seeds COUNT [--first-seed S]              runs that many
-#include <chrono>
+// kvorum-sim: see Usage.
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
+#include <vector>
 
+#include "tests/sim/campaign.h"
+#include "tests/sim/minimize.h"
 #include "tests/sim/world.h"
 
 namespace {
 
-using kvorum::sim::Plan;
-using kvorum::sim::Report;
-using kvorum::sim::World;
+using namespace kvorum::sim;  // NOLINT: a program, not a header
 
 struct Arguments {
   uint64_t seed = 0;
-  uint64_t first = 1;
-  uint64_t seeds = 0;
-  double seconds = 0;
+  Campaign campaign;
+  std::vector<uint64_t> only;
+  bool some = false;  // --only was given
   bool trace = false;
+  bool minimize = false;
 };
 
 int Usage() {
   std::fputs(
-      "usage: kvorum-sim --seed N [--trace]\n"
-      "       kvorum-sim --seeds COUNT | --campaign SECONDS [--first-seed S]\n",
+      "kvorum-sim --seed N [--trace] [--only A,B,...]  replays one run; with --only, only those "
+      "of\n"
+      "                                                its faults, by number\n"
+      "kvorum-sim --seed N --minimize                  finds the faults that a failing run needs\n"
+      "kvorum-sim --seeds COUNT | --campaign SECONDS [--first-seed S] [--jobs N]\n"
+      "                                                runs many; stops at the first that fails\n",
       stderr);
   return 2;
+}
+
+std::vector<uint64_t> Numbers(const std::string& text) {
+  std::vector<uint64_t> numbers;
+  const char* at = text.c_str();
+  while (*at != '\0') {
+    char* end = nullptr;
+    numbers.push_back(std::strtoull(at, &end, 10));
+    at = *end == ',' ? end + 1 : end;
+    if (end == at && *end != '\0') break;
+  }
+  return numbers;
 }
 
 bool Parse(int argc, char** argv, Arguments* arguments) {
@@ -40,57 +56,102 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
       arguments->trace = true;
       continue;
     }
+    if (option == "--minimize") {
+      arguments->minimize = true;
+      continue;
+    }
     if (i + 1 == argc) return false;
-    const char* value = argv[++i];
+    const std::string value = argv[++i];
+    const uint64_t number = std::strtoull(value.c_str(), nullptr, 10);
     if (option == "--seed") {
-      arguments->seed = std::strtoull(value, nullptr, 10);
+      arguments->seed = number;
     } else if (option == "--first-seed") {
-      arguments->first = std::strtoull(value, nullptr, 10);
+      arguments->campaign.first = number;
     } else if (option == "--seeds") {
-      arguments->seeds = std::strtoull(value, nullptr, 10);
+      arguments->campaign.count = number;
+    } else if (option == "--jobs") {
+      arguments->campaign.jobs = static_cast<int>(number);
     } else if (option == "--campaign") {
-      arguments->seconds = std::strtod(value, nullptr);
+      arguments->campaign.seconds = std::strtod(value.c_str(), nullptr);
+    } else if (option == "--only") {
+      arguments->only = Numbers(value);
+      arguments->some = true;
     } else {
       return false;
     }
   }
-  return arguments->seed != 0 || arguments->seeds != 0 || arguments->seconds > 0;
+  return arguments->seed != 0 || arguments->campaign.count != 0 || arguments->campaign.seconds > 0;
 }
 
-void Print(const Report& r, uint64_t seeds, double real_seconds) {
-  const double simulated = static_cast<double>(r.simulated_us) / 1e6;
-  std::printf(
-      "%llu seeds, %.0f s simulated in %.1f s (%.0f:1), %llu events\n"
-      "operations: %llu known, %llu unknown, %llu redirects, %llu in doubt, %llu carried, %llu "
-      "carried again\n"
-      "faults: %llu kills, %llu power losses, %llu partitions; %llu elections, %llu snapshots "
-      "taken, %llu installed\n",
-      static_cast<unsigned long long>(seeds), simulated, real_seconds,
-      real_seconds > 0 ? simulated / real_seconds : 0, static_cast<unsigned long long>(r.events),
-      static_cast<unsigned long long>(r.operations), static_cast<unsigned long long>(r.unknown),
-      static_cast<unsigned long long>(r.redirects), static_cast<unsigned long long>(r.indoubt),
-      static_cast<unsigned long long>(r.carried), static_cast<unsigned long long>(r.carried_again),
-      static_cast<unsigned long long>(r.crashes), static_cast<unsigned long long>(r.power_losses),
-      static_cast<unsigned long long>(r.partitions), static_cast<unsigned long long>(r.elections),
-      static_cast<unsigned long long>(r.snapshots_taken),
-      static_cast<unsigned long long>(r.snapshots_installed));
+Plan PlanOf(const Arguments& arguments) {
+  Plan plan = Plan::Swarm(arguments.seed);
+  plan.trace = arguments.trace;
+  if (!arguments.some) return plan;
+  std::vector<Fault> some;
+  for (const uint64_t number : arguments.only) {
+    if (number < plan.faults.size()) some.push_back(plan.faults[number]);
+  }
+  plan.faults = std::move(some);
+  return plan;
 }
 
-void Accumulate(Report& sum, const Report& one) {
-  sum.events += one.events;
-  sum.operations += one.operations;
-  sum.unknown += one.unknown;
-  sum.redirects += one.redirects;
-  sum.indoubt += one.indoubt;
-  sum.crashes += one.crashes;
-  sum.power_losses += one.power_losses;
-  sum.partitions += one.partitions;
-  sum.elections += one.elections;
-  sum.snapshots_taken += one.snapshots_taken;
-  sum.snapshots_installed += one.snapshots_installed;
-  sum.carried += one.carried;
-  sum.carried_again += one.carried_again;
-  sum.simulated_us += one.simulated_us;
+int ReplayOne(const Arguments& arguments) {
+  // The line is out before anything can end the process.
+  std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(arguments.seed));
+  const Report report = World(PlanOf(arguments)).Run();
+  std::printf("%strace hash %016llx\n", Describe(report.figures, 0, 1).c_str(),
+              static_cast<unsigned long long>(report.trace_hash));
+  if (report.ok) return 0;
+  std::fprintf(stderr, "seed %llu failed: %s\n", static_cast<unsigned long long>(arguments.seed),
+               report.failure.c_str());
+  return 1;
+}
+
+// In a process of its own, because a broken invariant ends it.
+bool Fails(const Plan& plan) {
+  Campaign once{.first = plan.seed, .count = 1, .quiet = true};
+  return !RunCampaign(once, [&](uint64_t) { return World(plan).Run(); }).ok;
+}
+
+int Minimize(const Arguments& arguments) {
+  const Plan plan = PlanOf(arguments);
+  if (!Fails(plan)) {
+    std::printf("seed %llu does not fail\n", static_cast<unsigned long long>(arguments.seed));
+    return 0;
+  }
+  const std::vector<Fault> left = MinimizeFaults(plan, Fails, 400);
+  std::string numbers;
+  std::printf("%zu of %zu faults are left:\n", left.size(), plan.faults.size());
+  size_t at = 0;
+  for (const Fault& fault : left) {
+    while (plan.faults[at].at != fault.at || plan.faults[at].kind != fault.kind) ++at;
+    std::printf("%4zu %s\n", at, fault.Text().c_str());
+    numbers += (numbers.empty() ? "" : ",") + std::to_string(at++);
+  }
+  std::printf("replay: kvorum-sim --seed %llu --trace --only '%s'\n",
+              static_cast<unsigned long long>(arguments.seed), numbers.c_str());
+  return 1;
+}
+
+int RunMany(const Arguments& arguments) {
+  const CampaignResult result =
+      RunCampaign(arguments.campaign, [](uint64_t seed) { return World(Plan::Swarm(seed)).Run(); });
+  if (!result.ok) {
+    const auto seed = static_cast<unsigned long long>(result.failed_seed);
+    std::fprintf(stderr, "seed %llu failed: %s\nreplay: kvorum-sim --seed %llu --trace\n", seed,
+                 result.failure.c_str(), seed);
+    return 1;
+  }
+  std::fputs(Describe(result.figures, result.seconds, arguments.campaign.jobs).c_str(), stdout);
+  // The same for the same seeds with every compiler, optimized or not.
+  std::printf("trace hash %016llx\n", static_cast<unsigned long long>(result.trace_hash));
+  const std::string missing = MissingMarks(result.figures);
+  // A short batch need not have seen everything.
+  constexpr uint64_t kEnoughSeeds = 1000;
+  if (missing.empty() || result.figures.seeds < kEnoughSeeds) return 0;
+  std::fprintf(stderr, "these states never came up, so they were not tested: %s\n",
+               missing.c_str());
+  return 1;
 }
 
 }  // namespace
@@ -98,35 +159,6 @@ void Accumulate(Report& sum, const Report& one) {
 int main(int argc, char** argv) {
   Arguments arguments;
   if (!Parse(argc, argv, &arguments)) return Usage();
-  const auto begin = std::chrono::steady_clock::now();
-  const auto passed = [&] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  };
-  Report sum;
-  uint64_t done = 0;
-  uint64_t seed = arguments.seed != 0 ? arguments.seed : arguments.first;
-  const auto more = [&] {
-    if (arguments.seed != 0) return done == 0;
-    return arguments.seeds != 0 ? done < arguments.seeds : passed() < arguments.seconds;
-  };
-  for (; more(); ++seed, ++done) {
-    Plan plan = Plan::Swarm(seed);
-    plan.trace = arguments.trace;
-    // Said beforehand, because a broken invariant ends the process.
-    std::fprintf(stderr, "\rseed %llu ", static_cast<unsigned long long>(seed));
-    const Report report = World(plan).Run();
-    Accumulate(sum, report);
-    if (!report.ok) {
-      std::fprintf(stderr, "\nseed %llu failed: %s\nreplay: kvorum-sim --seed %llu --trace\n",
-                   static_cast<unsigned long long>(seed), report.failure.c_str(),
-                   static_cast<unsigned long long>(seed));
-      return 1;
-    }
-    if (arguments.seed != 0) {
-      std::printf("\ntrace hash %016llx\n", static_cast<unsigned long long>(report.trace_hash));
-    }
-  }
-  std::fputc('\n', stderr);
-  Print(sum, done, passed());
-  return 0;
+  if (arguments.minimize) return Minimize(arguments);
+  return arguments.seed != 0 ? ReplayOne(arguments) : RunMany(arguments);
 }

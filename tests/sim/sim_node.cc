@@ -3,383 +3,339 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
+
+#include "tests/sim/world.h"
 
 namespace kvorum::sim {
 namespace {
 
 constexpr UnixMs kWallEpochMs = 1'700'000'000'000;
-constexpr Micros kTurnUs = 20;         // a turn, at the least
-constexpr Micros kEvidenceUs = 1'000;  // until a refused reconnection is noticed
+constexpr Micros kShortestTurnUs = 5;
+constexpr Micros kCronUs = 250'000;
+constexpr Micros kBootMostUs = 3'000;
+constexpr Micros kDoomMostUs = 100'000;
 
 }  // namespace
-
-// Everything that dies with the process.
-struct SimNode::Process final : replica::LogDisk,
-                                replica::Background,
-                                replica::Stopwatch,
-                                server::PeerWire,
-                                server::Host {
-  struct Job {
-    std::function<void()> work;
-    std::function<void()> done;
-  };
-  struct Client {
-    server::Session* session = nullptr;
-    std::function<void(std::string)> reply;
-    std::function<void()> closed;
-  };
-  struct DiskItem {
-    enum class Kind : uint8_t { kSave, kCompact, kCaughtUp } kind;
-    raft::Save save;
-    raft::SnapshotMeta base;
-  };
-
-  explicit Process(SimNode& owner) : owner_(owner), life_(owner.life_) {}
-
-  // ---- replica::LogDisk: what a thread does in the server, in two events here
-  // ---------------------
-  void Save(raft::Save save) override {
-    disk_queue.push_back({DiskItem::Kind::kSave, std::move(save), {}});
-    StartDisk();
-  }
-  void Compact(raft::SnapshotMeta base) override {
-    disk_queue.push_back({DiskItem::Kind::kCompact, {}, std::move(base)});
-    StartDisk();
-  }
-  void CaughtUp() override {
-    disk_queue.push_back({DiskItem::Kind::kCaughtUp, {}, {}});
-    StartDisk();
-  }
-
-  void Later(Micros delay, std::function<void()> run) {
-    owner_.world_.events().After(delay, [&node = owner_, life = life_, run = std::move(run)] {
-      if (node.life_ == life && node.alive()) run();
-    });
-  }
-
-  void StartDisk() {
-    if (disk_busy) return;
-    disk_busy = true;
-    Later(5, [this] { WriteDisk(); });
-  }
-  void WriteDisk() {
-    std::vector<DiskItem> items;
-    items.swap(disk_queue);
-    BatchNumber newest;
-    std::vector<raft::Save> saves;
-    Status status;
-    for (DiskItem& item : items) {
-      if (!status.ok()) break;
-      if (item.kind == DiskItem::Kind::kSave) {
-        newest = item.save.number;
-        saves.push_back(std::move(item.save));
-        continue;
-      }
-      if (!saves.empty()) status = booted.wal->Append(std::exchange(saves, {}));
-      if (!status.ok()) break;
-      status = item.kind == DiskItem::Kind::kCompact ? booted.wal->Compact(item.base)
-                                                     : booted.wal->CaughtUp();
-    }
-    if (status.ok() && !saves.empty()) status = booted.wal->Append(saves);
-    if (!status.ok()) return DiskFailed(status);
-    const Micros latency = owner_.disk_rng_.Between(20, owner_.world_.plan().disk_most_us);
-    Later(latency, [this, newest] { SyncDisk(newest); });
-  }
-  void SyncDisk(BatchNumber newest) {
-    if (Status status = booted.wal->Sync(); !status.ok()) return DiskFailed(status);
-    if (newest != BatchNumber()) {
-      owner_.Input([this, newest] { node->Persisted(newest); });
-    }
-    disk_busy = false;
-    if (!disk_queue.empty()) StartDisk();
-  }
-  void DiskFailed(const Status& status) {
-    owner_.world_.Trace("node " + std::to_string(owner_.id_.value()) +
-                        " disk failed: " + status.message());
-    Later(0, [&node = owner_] { node.Crash(disk::CrashMode::kRandomSectors); });
-  }
-
-  // ---- replica::Background
-  // --------------------------------------------------------------------------
-  void Run(std::function<void()> work, std::function<void()> done) override {
-    jobs.push_back({std::move(work), std::move(done)});
-    if (jobs.size() == 1) StartJob();
-  }
-  void StartJob() {
-    Later(owner_.disk_rng_.Between(20, owner_.world_.plan().disk_most_us), [this] {
-      jobs.front().work();
-      owner_.Input(std::move(jobs.front().done));
-      jobs.pop_front();
-      if (!jobs.empty()) StartJob();
-    });
-  }
-
-  Micros Read() override { return 0; }
-
-  // ---- server::PeerWire
-  // -----------------------------------------------------------------------------
-  void SendToPeer(NodeId to, server::PeerMessage message) override {
-    World& world = owner_.world_;
-    SimNode& peer = world.node(to);
-    if (!std::holds_alternative<raft::Message>(message)) {
-      if (!IsConnected(to)) return;  // a link that is down loses it; the carrier sends it again
-      peer.DeliverCarried(owner_.id_, peer.LinkLife(owner_.id_), std::move(message));
-      return;
-    }
-    Rng& rng = world.net_rng();
-    const int copies =
-        rng.OneIn(static_cast<uint64_t>(world.plan().duplicate_percent), 100) ? 2 : 1;
-    for (int i = 0; i < copies; ++i) {
-      if (rng.OneIn(static_cast<uint64_t>(world.plan().loss_percent), 100)) continue;
-      world.events().After(world.Delay(), [&world, &peer, from = owner_.id_, message] {
-        if (!world.Cut(from, peer.id())) peer.Deliver(from, message);
-      });
-    }
-  }
-  [[nodiscard]] bool IsConnected(NodeId to) const override {
-    return owner_.world_.nodes().contains(to) && owner_.world_.node(to).alive();
-  }
-
-  // ---- server::Host
-  // ---------------------------------------------------------------------------------
-  void Halt(const Status& why) override {
-    owner_.world_.Fail("node " + std::to_string(owner_.id_.value()) + " halted: " + why.message());
-  }
-  void RequestShutdown() override {}
-  void Log(Level /*level*/, std::string_view line) override {
-    owner_.world_.Trace("node " + std::to_string(owner_.id_.value()) + ": " + std::string(line));
-  }
-
-  SimNode& owner_;
-  uint64_t life_;
-  server::Booted booted;
-  std::vector<DiskItem> disk_queue;
-  bool disk_busy = false;
-  std::deque<Job> jobs;
-  std::unique_ptr<server::Node> node;
-  raft::InvariantChecker invariants;
-  std::vector<std::function<void()>> inputs;
-  std::map<uint64_t, Client> clients;
-  uint64_t last_client = 0;
-  std::map<NodeId, Micros> carried_until;  // arrival of the newest carried message, per sender
-  Micros turn_at = INT64_MAX;
-  Index seen_applied;
-  Micros last_boot = 0;
-};
 
 SimNode::SimNode(World& world, NodeId id, uint64_t seed)
     : world_(world),
       id_(id),
       disk_rng_(seed),
       clock_rng_(seed ^ 0x5bd1e995),
+      turn_rng_(seed ^ 0x7475726e),
       boot_offset_(clock_rng_.Between(0, 1'000'000'000)),
-      rate_millionths_(1'000'000 + 10'000 * clock_rng_.Between(-world.plan().drift_percent,
-                                                               world.plan().drift_percent)) {
+      rate_millionths_(1'000'000 + 10'000 * clock_rng_.Between(-world.plan().skew_percent,
+                                                               world.plan().skew_percent)) {
+  const Plan& plan = world.plan();
   config_.node_id = id;
-  for (int i = 1; i <= world.plan().nodes; ++i) {
+  for (int i = 1; i <= plan.nodes; ++i) {
     config_.cluster_nodes.push_back({NodeId(static_cast<uint64_t>(i)), "node" + std::to_string(i),
                                      static_cast<uint16_t>(7000 + i),
                                      static_cast<uint16_t>(17000 + i)});
   }
-  config_.lease_reads = world.plan().lease_reads;
-  config_.snapshot_log_bytes = world.plan().snapshot_log_bytes;
-  config_.keep_log_bytes = world.plan().keep_log_bytes;
-  config_.wal_segment_bytes = 32 << 10;
-  config_.election_timeout_ms = 150;
-  config_.heartbeat_interval_ms = 40;
+  config_.lease_reads = plan.lease_reads;
+  config_.lease_duration_ms = plan.lease_ms;
+  config_.clock_drift_percent = plan.drift_percent;
+  config_.snapshot_log_bytes = plan.snapshot_log_bytes;
+  config_.keep_log_bytes = plan.keep_log_bytes;
+  config_.wal_segment_bytes = plan.segment_bytes;
+  config_.election_timeout_ms = plan.election_ms;
+  config_.heartbeat_interval_ms = plan.heartbeat_ms;
   config_.election_park_timeout_ms = 800;
   config_.indoubt_timeout_ms = 2'000;
+  config_.min_free_disk_bytes = 64 << 10;
 }
 
 SimNode::~SimNode() = default;
 
-const server::Node& SimNode::node() const { return *process_->node; }
-uint64_t SimNode::Digest() const { return process_->node->machine().Digest(); }
+// ---- clocks -----------------------------------------------------------------------------------
 
-Now SimNode::Clocks() const {
-  const Micros boot = boot_offset_ + world_.events().now() / 1000 * rate_millionths_ / 1000 +
-                      world_.events().now() % 1000;
-  return {boot, kWallEpochMs + (boot - boot_offset_) / 1000 + wall_offset_ms_};
+Now SimNode::Clocks() {
+  const Micros true_us = world_.events().now();
+  const Micros run = true_us / 1000 * rate_millionths_ / 1000 + true_us % 1000;
+  // As a real one, the boot clock never goes back.
+  const Micros boot = std::max(boot_offset_ + run, process_->last_boot);
+  process_->last_boot = boot;
+  return {boot, kWallEpochMs + run / 1000 + wall_offset_ms_};
 }
 
-Micros SimNode::GlobalTimeOf(Micros boot) const {
+Micros SimNode::TrueTimeOf(Micros boot) const {
   return (boot - boot_offset_) * 1000 / rate_millionths_ * 1000 + 1'000;
 }
 
+// ---- life -------------------------------------------------------------------------------------
+
 void SimNode::Start() {
+  if (alive() || halted_) return;
   ++life_;
-  stalled_until_ = 0;
+  paused_until_ = 0;
   files_.Resume();
   Result<server::Booted> booted = server::Boot(files_, config_);
   if (!booted.ok()) {
-    world_.Fail("node " + std::to_string(id_.value()) +
-                " does not start: " + booted.status().message());
+    world_.Trace(Name() + " does not start: " + booted.status().message());
+    if (world_.watcher().IsDamaged(id_)) return Halted(booted.status().message());
+    if (booted.status().code() != StatusCode::kNoSpace &&
+        booted.status().code() != StatusCode::kIo) {
+      return world_.Fail(Name() + " does not start: " + booted.status().message());
+    }
+    world_.events().After(100'000, [this] { Start(); });
     return;
   }
-  process_ = std::make_unique<Process>(*this);
-  Process& process = *process_;
-  process.booted = std::move(booted).value();
-  if (!process.booted.note.empty()) {
-    world_.Trace("node " + std::to_string(id_.value()) + " recovery: " + process.booted.note);
-  }
-  process.last_boot = Clocks().boot_us;
+  world_.Trace(Name() + " starts, term " +
+               std::to_string(booted.value().restart.hard_state.term.value()) + " " +
+               booted.value().note);
+  process_ = std::make_unique<SimProcess>(*this, std::move(booted).value());
+  SimProcess& process = *process_;
+  const raft::Restart restart = process.booted.restart;
   process.node = std::make_unique<server::Node>(
       config_, std::move(process.booted.restart), *process.booted.machine,
       *process.booted.snapshots, server::NodeSeams{process, process, process, process, process},
       life_, disk_rng_.Next(), Clocks());
-  process.seen_applied = process.booted.machine->applied();
-  for (const auto& [id, node] : world_.nodes()) {
-    if (id == id_ || !node->alive()) continue;
-    ++link_lives_[id];
-    node->PeerStarted(id_);
-  }
-  Kick(0);
+  world_.watcher().Booted(*this, restart);
+  world_.network().Started(id_);
+  Kick(turn_rng_.Between(0, kBootMostUs));
+  process.Later(0, [this, life = life_] { Cron(life); });
 }
 
-void SimNode::Crash(disk::CrashMode mode) {
+void SimNode::Die(disk::CrashMode mode, bool silent) {
   if (!alive()) return;
-  const bool evidence = mode == disk::CrashMode::kProcess;
+  CollectFigures();
+  world_.watcher().Crashed(id_);
   files_.StopAtChange(1);  // what destructors do must not reach the disk
   std::vector<std::function<void()>> closed;
   for (auto& [number, client] : process_->clients) closed.push_back(client.closed);
   process_.reset();
+  doom_ = nullptr;
   ++life_;
+  paused_until_ = 0;
   files_.Crash(disk_rng_, mode);
   files_.Resume();
-  for (const auto& [id, node] : world_.nodes()) {
-    if (id != id_ && node->alive()) node->PeerDied(id_, evidence);
-  }
+  world_.network().Died(id_, silent);
   for (const auto& call : closed) call();
 }
 
-void SimNode::Stall(Micros until) { stalled_until_ = std::max(stalled_until_, until); }
+void SimNode::DieInAWrite(disk::CrashMode mode, bool silent, std::function<void()> afterwards) {
+  if (!alive() || doom_) return;
+  doom_ = [this, mode, silent, life = life_, afterwards = std::move(afterwards)] {
+    if (life != life_ || !alive()) return;
+    Die(mode, silent);
+    afterwards();
+  };
+  world_.events().After(kDoomMostUs, [this, life = life_] {
+    if (life == life_ && doom_) Doom();
+  });
+}
+
+// The call may make a new one.
+void SimNode::Doom() {
+  const std::function<void()> doom = std::exchange(doom_, nullptr);
+  doom();
+}
+
+void SimNode::Wrote(Micros sync_in) {
+  if (!doom_) return;
+  world_.events().After(disk_rng_.Between(0, sync_in), [this, life = life_] {
+    if (life == life_ && doom_) Doom();
+  });
+}
+
+void SimNode::Halted(const std::string& why) {
+  if (!world_.watcher().IsDamaged(id_)) return world_.Fail(Name() + " halted: " + why);
+  world_.Trace(Name() + " halts: " + why);
+  world_.watcher().Hit(Mark::kHalted);
+  Die(disk::CrashMode::kProcess, false);
+  halted_ = true;
+}
+
+void SimNode::Pause(Micros length) {
+  paused_until_ = std::max(paused_until_, world_.events().now() + length);
+}
+
+void SimNode::PauseMachine(Micros length) {
+  if (!alive() || paused_until_ > world_.events().now()) return;
+  Pause(length);
+  // Until it wakes nobody asks its clocks, so it may lose the time now.
+  boot_offset_ -= length * rate_millionths_ / 1'000'000;
+}
+
+// ---- the disk ---------------------------------------------------------------------------------
+
+Micros SimNode::DiskLatency() {
+  const Micros now = world_.events().now();
+  Micros latency = disk_rng_.Between(10, world_.plan().sync_most_us);
+  if (now < disk_slow_until_) latency += disk_extra_us_;
+  if (now < disk_stuck_until_) latency += disk_stuck_until_ - now;
+  return latency;
+}
+
+void SimNode::SlowDisk(Micros extra, Micros length) {
+  disk_extra_us_ = extra;
+  disk_slow_until_ = world_.events().now() + length;
+}
+
+void SimNode::StickDisk(Micros length) { disk_stuck_until_ = world_.events().now() + length; }
+
+void SimNode::LimitDisk(uint64_t more_bytes) {
+  files_.SetCapacity(more_bytes == 0 ? UINT64_MAX : files_.UsedBytes() + more_bytes);
+}
+
+bool SimNode::Rot(uint64_t dice) {
+  KV_CHECK(!alive());
+  Rng rng(dice);
+  std::vector<std::string> paths;
+  for (const char* dir : {"wal", "snapshots", ""}) {
+    const auto names = files_.List(dir);
+    if (!names.ok()) continue;
+    for (const std::string& name : names.value()) {
+      const std::string path = disk::JoinPath(dir, name);
+      if (!files_.Contents(path).empty()) paths.push_back(path);
+    }
+  }
+  if (paths.empty()) return false;
+  const std::string& path = paths[rng.Below(paths.size())];
+  const std::string bytes = files_.Contents(path);
+  uint64_t offset = rng.Below(bytes.size());
+  // What was written last is what a torn write looks like.
+  const size_t last = bytes.find_last_not_of('\0');
+  if (last != std::string::npos && rng.OneIn(1, 2))
+    offset = last - rng.Below(std::min<uint64_t>(last + 1, 700));
+  files_.Corrupt(path, offset, static_cast<uint8_t>(1U << rng.Below(8)));
+  world_.Trace(Name() + ": " + path + " rots at byte " + std::to_string(offset));
+  return true;
+}
+
+void SimNode::Mend() {
+  disk_slow_until_ = disk_stuck_until_ = 0;
+  files_.ClearFaults();
+  files_.SetCapacity(UINT64_MAX);
+  paused_until_ = std::min(paused_until_, world_.events().now());
+}
+
+// The server looks at the room on its disk from time to time.
+void SimNode::Cron(uint64_t life) {
+  if (life != life_ || !alive()) return;
+  const Result<uint64_t> free = files_.FreeBytes("");
+  const bool full = free.ok() && free.value() < config_.min_free_disk_bytes;
+  Input([this, full] { process_->node->SetDiskFull(full); });
+  process_->Later(kCronUs, [this, life] { Cron(life); });
+}
 
 // ---- turns ------------------------------------------------------------------------------------
 
 void SimNode::Input(std::function<void()> input) {
+  if (process_->in_turn && world_.events().now() >= paused_until_) return input();
   process_->inputs.push_back(std::move(input));
-  Kick(kTurnUs);
+  Kick(kShortestTurnUs);
 }
 
 void SimNode::Kick(Micros delay) {
-  const Micros at = std::max(world_.events().now() + delay, stalled_until_);
+  if (process_->in_turn) return;  // its end looks what is to be done
+  const Micros at = std::max(world_.events().now() + delay, paused_until_);
   if (at >= process_->turn_at) return;
   process_->turn_at = at;
-  world_.events().At(at, [this, life = life_] { Turn(life); });
+  world_.events().At(at, [this, life = life_] { BeginTurn(life); });
 }
 
-void SimNode::Turn(uint64_t life) {
+void SimNode::BeginTurn(uint64_t life) {
   if (life != life_ || !alive()) return;
-  Process& process = *process_;
-  if (world_.events().now() < process.turn_at) return;  // a later, earlier-scheduled one has run
+  SimProcess& process = *process_;
+  const Micros now = world_.events().now();
+  if (process.in_turn || now < process.turn_at) return;
   process.turn_at = INT64_MAX;
-  if (world_.events().now() < stalled_until_) return Kick(0);
-  Now now = Clocks();
-  now.boot_us = std::max(now.boot_us, process.last_boot);
-  process.last_boot = now.boot_us;
-  process.node->BeginTurn(now);
+  if (now < paused_until_) return Kick(0);
+  process.in_turn = true;
+  process.node->BeginTurn(Clocks());
   std::vector<std::function<void()>> inputs;
   inputs.swap(process.inputs);
   for (const auto& input : inputs) input();
-  process.node->EndTurn();
-  Observe();
+  const Plan& plan = world_.plan();
+  const bool interrupted = turn_rng_.OneIn(static_cast<uint64_t>(plan.long_turns_per_mille), 1000);
+  const Micros most = interrupted ? plan.long_turn_most_us : plan.turn_most_us;
+  world_.events().After(turn_rng_.Between(kShortestTurnUs, std::max(most, kShortestTurnUs)),
+                        [this, life] { EndTurn(life); });
+}
+
+void SimNode::EndTurn(uint64_t life) {
+  if (life != life_ || !alive()) return;
+  if (world_.events().now() < paused_until_) {
+    world_.events().At(paused_until_, [this, life] { EndTurn(life); });
+    return;
+  }
+  SimProcess& process = *process_;
+  process.node->EndTurn(Clocks());
+  process.in_turn = false;
+  process.invariants.Check(process.node->member().core());
+  world_.watcher().TurnEnded(*this);
+  Flush();
+  if (process.node->WantsTurn() || !process.inputs.empty()) return Kick(kShortestTurnUs);
+  const Micros wake = TrueTimeOf(process.node->NextWakeup());
+  Kick(std::clamp<Micros>(wake - world_.events().now(), kShortestTurnUs, 1'000'000));
+}
+
+void SimNode::Flush() {
+  SimProcess& process = *process_;
   process.node->Flush([this, &process](server::Session& session) {
     if (session.closed) return;
-    const auto number = reinterpret_cast<uintptr_t>(session.owner);
-    const auto it = process.clients.find(number);
+    const auto it = process.clients.find(reinterpret_cast<uintptr_t>(session.owner));
     if (it == process.clients.end() || session.output.empty()) return;
-    world_.events().After(
-        world_.Delay(),
-        [reply = it->second.reply, bytes = std::exchange(session.output, {})] { reply(bytes); });
+    // A connection keeps the order of its bytes.
+    Micros& due = it->second.reply_due;
+    due = std::max(due, world_.events().now() + world_.network().ClientDelay());
+    world_.events().At(due,
+                       [reply = it->second.reply, position = std::exchange(session.position, {}),
+                        bytes = std::exchange(session.output, {})] { reply(bytes, position); });
     process.node->Touch(&session);
   });
-  if (process.node->WantsTurn()) {
-    Kick(kTurnUs);
-  } else {
-    const Micros wake = GlobalTimeOf(process.node->NextWakeup());
-    Kick(std::clamp<Micros>(wake - world_.events().now(), kTurnUs, 1'000'000));
-  }
 }
 
-void SimNode::Observe() {
-  Process& process = *process_;
-  const raft::Core& core = process.node->member().core();
-  process.invariants.Check(core);
-  if (core.IsLeader()) world_.SawLeader(core.term(), id_);
-  const Index applied = process.node->member().applied();
-  if (applied > process.seen_applied && process.seen_applied + 1 <= core.log().base_index()) {
-    world_.SawRestore(id_, applied);
-    process.seen_applied = core.log().base_index();
-  }
-  while (process.seen_applied < applied) {
-    ++process.seen_applied;
-    world_.SawApplied(id_, core.log().At(process.seen_applied));
-  }
+void SimNode::CollectFigures() {
+  if (!alive()) return;
+  const server::Node& node = *process_->node;
+  const replica::MemberStats& member = node.member().stats();
+  Watcher& watcher = world_.watcher();
+  world_.figures().carried += node.stats().forwarded.Get();
+  world_.figures().indoubt += node.stats().indoubt.Get();
+  if (node.stats().forwards_from_log.Get() > 0) watcher.Hit(Mark::kCarriedByLog);
+  if (node.stats().forwards_resent.Get() > 0) watcher.Hit(Mark::kCarriedAgain);
+  if (node.stats().parked_total.Get() > 0) watcher.Hit(Mark::kParked);
+  if (member.pulses_proposed.Get() > 0) watcher.Hit(Mark::kExpiredByPulse);
+  if (member.leases_dropped.Get() > 0) watcher.Hit(Mark::kLeaseDropped);
+  if (node.member().taker().stats().taken.Get() > 0) watcher.Hit(Mark::kSnapshotTaken);
+  if (process_->booted.wal->segment_count() > 1) watcher.Hit(Mark::kWalRotated);
+  if (process_->booted.wal->base().index > Index()) watcher.Hit(Mark::kWalCompacted);
 }
 
-// ---- network ----------------------------------------------------------------------------------
+// ---- inputs -----------------------------------------------------------------------------------
 
 void SimNode::Deliver(NodeId from, server::PeerMessage message) {
   if (!alive()) return;
+  world_.watcher().Delivered(from, id_, message);
   Input([this, from, message = std::move(message)]() mutable {
-    process_->node->OnPeer(from, std::move(message));
+    process_->node->OnPeer(from, std::move(message), Clocks());
   });
 }
 
-void SimNode::DeliverCarried(NodeId from, uint64_t link_life, server::PeerMessage message) {
-  if (!alive()) return;
-  // In order: never before what was sent earlier. A cut holds it back.
-  Micros at = std::max(world_.events().now() + world_.Delay(), process_->carried_until[from] + 1);
-  process_->carried_until[from] = at;
-  world_.events().At(at,
-                     [this, from, link_life, life = life_, message = std::move(message)]() mutable {
-                       if (life != life_ || !alive() || LinkLife(from) != link_life) return;
-                       if (world_.Cut(from, id_))
-                         return ResetLink(from);  // what a cut delays too long is reset
-                       Deliver(from, std::move(message));
-                     });
+void SimNode::LinkReset(NodeId peer) {
+  if (alive()) Input([this, peer] { process_->node->OnLinkReset(peer); });
 }
 
-uint64_t SimNode::LinkLife(NodeId peer) const {
-  const auto it = link_lives_.find(peer);
-  return it == link_lives_.end() ? 0 : it->second;
+void SimNode::LinkUp(NodeId peer) {
+  if (alive()) Input([this, peer] { process_->node->OnLinkUp(peer); });
 }
 
-void SimNode::ResetLink(NodeId peer) {
-  SimNode& other = world_.node(peer);
-  for (auto [here, there] : {std::pair(this, &other), std::pair(&other, this)}) {
-    ++here->link_lives_[there->id_];
-    if (!here->alive()) continue;
-    here->Input([here, id = there->id_] { here->process_->node->OnLinkReset(id); });
-    here->process_->Later(world_.Delay(), [here, there, id = there->id_] {
-      if (there->alive()) here->Input([here, id] { here->process_->node->OnLinkUp(id); });
-    });
-  }
-}
-
-void SimNode::PeerDied(NodeId peer, bool evidence) {
-  ++link_lives_[peer];
-  Input([this, peer] { process_->node->OnLinkReset(peer); });
-  if (!evidence) return;
-  process_->Later(world_.net_rng().Between(100, kEvidenceUs), [this, peer] {
-    if (!world_.node(peer).alive() && !world_.Cut(peer, id_)) {
-      Input([this, peer] { process_->node->OnPeerUnreachable(peer); });
-    }
-  });
-}
-
-void SimNode::PeerStarted(NodeId peer) {
-  ++link_lives_[peer];
-  Input([this, peer] { process_->node->OnLinkUp(peer); });
+void SimNode::PeerUnreachable(NodeId peer) {
+  if (alive()) Input([this, peer] { process_->node->OnPeerUnreachable(peer); });
 }
 
 // ---- clients ----------------------------------------------------------------------------------
 
-uint64_t SimNode::Connect(server::PortKind kind, std::function<void(std::string)> reply,
+uint64_t SimNode::Connect(server::PortKind kind,
+                          std::function<void(std::string, server::Position)> reply,
                           std::function<void()> closed) {
   if (!alive()) return 0;
   const uint64_t number = ++process_->last_client;
-  Process::Client& client = process_->clients[number];
+  SimProcess::Client& client = process_->clients[number];
   client.reply = std::move(reply);
   client.closed = std::move(closed);
   Input([this, number, kind] {
@@ -393,7 +349,12 @@ uint64_t SimNode::Connect(server::PortKind kind, std::function<void(std::string)
 
 void SimNode::SendBytes(uint64_t connection, std::string bytes) {
   if (!alive()) return;
-  process_->Later(world_.Delay(), [this, connection, bytes = std::move(bytes)] {
+  const auto client = process_->clients.find(connection);
+  if (client == process_->clients.end()) return;
+  Micros& due = client->second.send_due;
+  due = std::max(due, world_.events().now() + world_.network().ClientDelay());
+  world_.events().At(due, [this, life = life_, connection, bytes = std::move(bytes)] {
+    if (life != life_ || !alive()) return;
     Input([this, connection, bytes] {
       const auto it = process_->clients.find(connection);
       if (it == process_->clients.end() || it->second.session == nullptr) return;

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/nemesis.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/rng.h"
+#include "tests/sim/sim_node.h"
+#include "tests/sim/world.h"
+
+namespace kvorum::sim {
+namespace {
+
+using Cuts = std::vector<std::pair<NodeId, NodeId>>;
+
+void Both(Cuts& cuts, NodeId a, NodeId b) {
+  if (a == b) return;
+  cuts.emplace_back(a, b);
+  cuts.emplace_back(b, a);
+}
+
+Cuts AllLinksOf(const std::vector<NodeId>& ids, NodeId node) {
+  Cuts cuts;
+  for (const NodeId id : ids) Both(cuts, node, id);
+  return cuts;
+}
+
+}  // namespace
+
+void Nemesis::Do(const Fault& fault) {
+  Fault now = fault;
+  const NodeId leader = world_.Leader();
+  switch (fault.kind) {
+    case FaultKind::kKillLeader:
+    case FaultKind::kPauseLeader:
+    case FaultKind::kIsolateLeader:
+    case FaultKind::kDeafLeader:
+    case FaultKind::kMuteLeader:
+    case FaultKind::kResetLeader:
+    case FaultKind::kTransfer:
+      if (leader == NodeId()) return;
+      now.node = leader;
+      break;
+    default:
+      break;
+  }
+  ++world_.figures().faults[static_cast<size_t>(now.kind)];
+  world_.Trace("fault: " + now.Text());
+  Processes(now);
+  if (world_.Ids().size() > 1) {
+    Partition(now);
+    Links(now);
+  }
+  Disk(now);
+}
+
+void Nemesis::Later(Micros delay, std::function<void()> mend) {
+  const uint64_t epoch = world_.network().epoch();
+  world_.events().After(delay, [this, epoch, mend = std::move(mend)] {
+    if (world_.network().epoch() == epoch) mend();
+  });
+}
+
+// ---- processes --------------------------------------------------------------------------------
+
+void Nemesis::Kill(NodeId id, bool power, uint64_t dice, Micros down) {
+  SimNode& node = world_.node(id);
+  if (!node.alive()) return;
+  constexpr disk::CrashMode kPower[] = {
+      disk::CrashMode::kDropUnsynced, disk::CrashMode::kRandomSectors,
+      disk::CrashMode::kRandomSectors, disk::CrashMode::kKeepUnsynced};
+  const disk::CrashMode mode = power ? kPower[dice % 4] : disk::CrashMode::kProcess;
+  const auto start = [this, &node, down] { Later(down, [&node] { node.Start(); }); };
+  if (dice / 4 % 2 == 0) return node.DieInAWrite(mode, power, start);
+  node.Die(mode, power);
+  start();
+}
+
+void Nemesis::Processes(const Fault& fault) {
+  SimNode& node = world_.node(fault.node);
+  Rng rng(fault.dice);
+  switch (fault.kind) {
+    case FaultKind::kKill:
+    case FaultKind::kKillLeader:
+      return Kill(fault.node, false, fault.dice, fault.length);
+    case FaultKind::kPower:
+      return Kill(fault.node, true, fault.dice, fault.length);
+    case FaultKind::kKillAll:
+    case FaultKind::kPowerAll:
+      for (const NodeId id : world_.Ids()) {
+        Kill(id, fault.kind == FaultKind::kPowerAll, rng.Next(),
+             rng.Between(1'000, std::max<Micros>(fault.length, 1'001)));
+      }
+      return;
+    case FaultKind::kPause:
+    case FaultKind::kPauseLeader:
+      return node.Pause(fault.length);
+    case FaultKind::kPauseAll:
+      for (const NodeId id : world_.Ids()) {
+        world_.node(id).Pause(rng.Between(fault.length / 2, fault.length));
+      }
+      return;
+    case FaultKind::kMachinePause:
+      return node.PauseMachine(fault.length);
+    case FaultKind::kWallClock:
+      return node.JumpWallClock(rng.Between(-3'600'000, 3'600'000));
+    case FaultKind::kTransfer:
+      if (node.alive()) {
+        const NodeId target = rng.OneIn(1, 2) ? NodeId() : fault.peer;
+        node.Input([&node, target] { node.node().member().TransferLeadership(target); });
+      }
+      return;
+    case FaultKind::kSnapshot:
+      if (node.alive()) node.Input([&node] { node.node().member().RequestSnapshot(); });
+      return;
+    default:
+      return;
+  }
+}
+
+// ---- partitions -------------------------------------------------------------------------------
+
+void Nemesis::CutFor(const Cuts& cuts, Micros length) {
+  for (const auto& [from, to] : cuts) world_.network().Cut(from, to);
+  Later(length, [this, cuts] {
+    for (const auto& [from, to] : cuts) world_.network().Uncut(from, to);
+  });
+}
+
+void Nemesis::Partition(const Fault& fault) {
+  const std::vector<NodeId>& ids = world_.Ids();
+  Rng rng(fault.dice);
+  std::vector<NodeId> mixed = ids;
+  for (size_t i = mixed.size(); i > 1; --i) std::swap(mixed[i - 1], mixed[rng.Below(i)]);
+  Cuts cuts;
+  switch (fault.kind) {
+    case FaultKind::kIsolate:
+    case FaultKind::kIsolateLeader:
+      cuts = AllLinksOf(ids, fault.node);
+      break;
+    case FaultKind::kDeafLeader:
+      for (const NodeId id : ids) cuts.emplace_back(id, fault.node);
+      break;
+    case FaultKind::kMuteLeader:
+      for (const NodeId id : ids) cuts.emplace_back(fault.node, id);
+      break;
+    case FaultKind::kOneWay:
+      cuts.emplace_back(fault.node, fault.peer);
+      break;
+    case FaultKind::kHalves: {
+      const size_t first = 1 + rng.Below(ids.size() - 1);
+      for (size_t i = 0; i < first; ++i) {
+        for (size_t j = first; j < mixed.size(); ++j) Both(cuts, mixed[i], mixed[j]);
+      }
+      break;
+    }
+    case FaultKind::kBridge: {
+      const size_t middle = mixed.size() / 2;
+      for (size_t i = 0; i < middle; ++i) {
+        for (size_t j = middle + 1; j < mixed.size(); ++j) Both(cuts, mixed[i], mixed[j]);
+      }
+      break;
+    }
+    case FaultKind::kRing:
+      for (size_t i = 0; i < mixed.size(); ++i) {
+        for (size_t j = i + 2; j < mixed.size(); ++j) {
+          if (i != 0 || j + 1 != mixed.size()) Both(cuts, mixed[i], mixed[j]);
+        }
+      }
+      break;
+    case FaultKind::kRandomCuts:
+      for (const NodeId a : ids) {
+        for (const NodeId b : ids) {
+          if (a != b && rng.OneIn(1, 3)) cuts.emplace_back(a, b);
+        }
+      }
+      break;
+    default:
+      return;
+  }
+  std::erase_if(cuts, [](const auto& cut) { return cut.first == cut.second; });
+  CutFor(cuts, fault.length);
+}
+
+// ---- links ------------------------------------------------------------------------------------
+
+void Nemesis::Flap(NodeId a, NodeId b, Micros left, Micros step) {
+  if (left <= 0 || stopped_) return;
+  CutFor({{a, b}, {b, a}}, step);
+  Later(2 * step, [this, a, b, left, step] { Flap(a, b, left - 2 * step, step); });
+}
+
+// FoundationDB's: links are clogged one after another, and opened in another order.
+void Nemesis::Swizzle(const Fault& fault) {
+  Rng rng(fault.dice);
+  for (const NodeId a : world_.Ids()) {
+    for (const NodeId b : world_.Ids()) {
+      if (a == b || !rng.OneIn(1, 2)) continue;
+      const Micros from = rng.Between(0, fault.length / 2);
+      const Micros to = rng.Between(fault.length / 2, fault.length);
+      Later(from, [this, a, b, open = to - from] {
+        world_.network().Clog(a, b);
+        Later(open, [this, a, b] { world_.network().Open(a, b); });
+      });
+    }
+  }
+}
+
+void Nemesis::Links(const Fault& fault) {
+  Network& network = world_.network();
+  Rng rng(fault.dice);
+  switch (fault.kind) {
+    case FaultKind::kFlap:
+      return Flap(fault.node, fault.peer, fault.length, rng.Between(10'000, 150'000));
+    case FaultKind::kSwizzle:
+      return Swizzle(fault);
+    case FaultKind::kSlowLinks: {
+      const Micros extra = rng.Between(1'000, 200'000);
+      for (const NodeId id : world_.Ids()) {
+        if (id == fault.node) continue;
+        const Cuts both = {{id, fault.node}, {fault.node, id}};
+        for (const auto& [from, to] : both) network.Slow(from, to, extra);
+        Later(fault.length, [&network, both] {
+          for (const auto& [from, to] : both) network.Slow(from, to, 0);
+        });
+      }
+      return;
+    }
+    case FaultKind::kReset:
+      return network.Reset(fault.node, fault.peer, 0);
+    case FaultKind::kResetLeader:
+      for (const NodeId id : world_.Ids()) network.Reset(fault.node, id, fault.length);
+      return;
+    default:
+      return;
+  }
+}
+
+// ---- disks ------------------------------------------------------------------------------------
+
+void Nemesis::Disk(const Fault& fault) {
+  SimNode& node = world_.node(fault.node);
+  Rng rng(fault.dice);
+  switch (fault.kind) {
+    case FaultKind::kSlowDisk:
+      return node.SlowDisk(rng.Between(5'000, 300'000), fault.length);
+    case FaultKind::kStuckDisk:
+      return node.StickDisk(fault.length);
+    case FaultKind::kSyncError:
+      node.files().FailNth(
+          disk::Operation::kSync, 1 + rng.Below(5),
+          rng.OneIn(1, 2) ? disk::FaultKind::kErrorPagesClean : disk::FaultKind::kIoError);
+      break;
+    case FaultKind::kWriteError:
+      node.files().FailNth(rng.OneIn(1, 2) ? disk::Operation::kWrite : disk::Operation::kRename,
+                           1 + rng.Below(5), disk::FaultKind::kIoError);
+      break;
+    case FaultKind::kFullDisk:
+      node.LimitDisk(static_cast<uint64_t>(rng.OneIn(1, 3) ? rng.Between(512, 8 << 10)
+                                                           : rng.Between(20 << 10, 60 << 10)));
+      Later(fault.length, [&node] { node.LimitDisk(0); });
+      return;
+    case FaultKind::kRot:
+      return Rot(fault);
+    default:
+      return;
+  }
+  // A process that its disk has ended is started again, as an operator or systemd would.
+  Later(fault.length, [&node] {
+    node.files().ClearFaults();
+    node.Start();
+  });
+}
+
+// A majority keeps good copies: that is what the cluster promises to live on.
+void Nemesis::Rot(const Fault& fault) {
+  size_t damaged = 0;
+  for (const NodeId id : world_.Ids()) damaged += world_.watcher().IsDamaged(id) ? 1 : 0;
+  const bool already = world_.watcher().IsDamaged(fault.node);
+  if (!already && damaged >= (world_.Ids().size() - 1) / 2) return;
+  SimNode& node = world_.node(fault.node);
+  if (node.halted()) return;
+  if (node.alive()) node.Die(disk::CrashMode::kProcess, false);
+  world_.watcher().Damaged(fault.node);
+  node.Rot(fault.dice);
+  Later(fault.length, [&node] { node.Start(); });
+}
+
+}  // namespace kvorum::sim

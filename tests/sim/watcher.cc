@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/watcher.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "store/envelope.h"
+#include "store/families.h"
+#include "tests/sim/sim_node.h"
+#include "tests/sim/world.h"
+
+namespace kvorum::sim {
+namespace {
+
+std::string N(NodeId node) { return "node " + std::to_string(node.value()); }
+std::string T(Term term) { return "term " + std::to_string(term.value()); }
+std::string I(Index index) { return "index " + std::to_string(index.value()); }
+
+// One state in so many is hashed and compared.
+constexpr uint64_t kDigestEvery = 8;
+
+}  // namespace
+
+void Watcher::Hit(Mark mark) { ++world_.figures().marks[static_cast<size_t>(mark)]; }
+
+bool Watcher::Platter::Holds(Index index, Term term) const {
+  if (index <= base) return true;
+  const auto it = terms.find(index);
+  return it != terms.end() && it->second == term;
+}
+
+// ---- lives ------------------------------------------------------------------------------------
+
+void Watcher::Booted(SimNode& node, const raft::Restart& restart) {
+  Platter& platter = platters_[node.id()];
+  platter.base = restart.base_index;
+  platter.terms.clear();
+  Term prev = restart.base_term;
+  for (const raft::Entry& entry : restart.entries) {
+    platter.terms[entry.index] = entry.term;
+    SeeEntry(node.id(), entry, std::exchange(prev, entry.term));
+  }
+  if (restart.vote_barrier != Index()) Hit(Mark::kVoteBarred);
+  const Index last = restart.base_index + restart.entries.size();
+  const auto before = lives_.find(node.id());
+  if (before != lives_.end() && !before->second.terms.empty() &&
+      before->second.terms.rbegin()->first > last) {
+    Hit(Mark::kUnsyncedLost);
+  }
+  Life& life = lives_[node.id()] = Life{};
+  life.applied = node.node().machine().applied();
+  life.term = restart.hard_state.term;
+}
+
+void Watcher::Crashed(NodeId node) {
+  const auto it = lives_.find(node);
+  if (it != lives_.end() && it->second.role == raft::RoleKind::kLeader) {
+    leader_lost_at_ = world_.events().now();
+  }
+}
+
+void Watcher::Synced(NodeId node, const std::vector<raft::Save>& saves) {
+  Platter& platter = platters_[node];
+  for (const raft::Save& save : saves) {
+    if (save.reset_to) {
+      platter.base = save.reset_to->index;
+      platter.terms.clear();
+    }
+    if (save.entries.empty()) continue;
+    platter.terms.erase(platter.terms.lower_bound(save.entries.front().index), platter.terms.end());
+    for (const raft::Entry& entry : save.entries) platter.terms[entry.index] = entry.term;
+  }
+}
+
+// ---- messages ---------------------------------------------------------------------------------
+
+void Watcher::Voted(NodeId voter, Term term, NodeId candidate) {
+  const auto [it, added] = votes_.try_emplace({voter, term}, candidate);
+  if (it->second != candidate) {
+    world_.Fail(N(voter) + " voted twice in " + T(term) + ": for " + N(it->second) + " and for " +
+                N(candidate));
+  }
+}
+
+void Watcher::Sent(NodeId from, NodeId to, const server::PeerMessage& message) {
+  const auto* raft = std::get_if<raft::Message>(&message);
+  if (raft == nullptr) return;
+  if (const auto* vote = std::get_if<raft::Vote>(raft)) {
+    Voted(from, vote->term, from);
+    if (vote->transfer) transfers_.insert({from, vote->term});
+  } else if (const auto* reply = std::get_if<raft::VoteReply>(raft)) {
+    if (reply->granted) Voted(from, reply->term, to);
+  } else if (const auto* pre = std::get_if<raft::PreVoteReply>(raft)) {
+    if (!pre->granted && world_.node(from).alive() &&
+        world_.node(from).node().member().core().leader() != NodeId()) {
+      Hit(Mark::kVoteWhilePromised);
+    }
+  } else if (const auto* append = std::get_if<raft::Append>(raft)) {
+    const raft::Core& core = world_.node(from).node().member().core();
+    if (!core.IsLeader() || core.term() != append->term) {
+      world_.Fail(N(from) + " sends entries in " + T(append->term) + ", which it does not lead");
+    }
+  }
+}
+
+void Watcher::Delivered(NodeId from, NodeId to, const server::PeerMessage& message) {
+  const auto* raft = std::get_if<raft::Message>(&message);
+  if (raft == nullptr || !std::holds_alternative<raft::InstallSnapshot>(*raft)) return;
+  Life& life = lives_[to];
+  if (life.snapshot_from != NodeId() && life.snapshot_from != from) {
+    Hit(Mark::kSnapshotAcrossLeaders);
+  }
+  life.snapshot_from = from;
+}
+
+// ---- after a turn -----------------------------------------------------------------------------
+
+void Watcher::TurnEnded(SimNode& node) {
+  Life& life = lives_[node.id()];
+  const raft::Core& core = node.node().member().core();
+  SeeLog(node, life, core);
+  SeeRole(node, life, core);
+  SeeCommit(node.id(), core);
+  SeeApplied(node, life);
+  SeeCounters(node, life);
+}
+
+void Watcher::SeeEntry(NodeId node, const raft::Entry& entry, Term prev_term) {
+  const std::string_view bytes = entry.payload.view();
+  const uint64_t hash = XXH3_64bits_withSeed(
+      bytes.data(), bytes.size(), prev_term.value() * 31 + static_cast<uint64_t>(entry.type));
+  const auto [it, added] = entries_.try_emplace({entry.index, entry.term}, hash);
+  if (it->second != hash) {
+    world_.Fail(N(node) + " has another entry at " + I(entry.index) + " of " + T(entry.term));
+  }
+}
+
+// Only what is new since the last turn: from the top down to where both agree.
+void Watcher::SeeLog(SimNode& node, Life& life, const raft::Core& core) {
+  const raft::Log& log = core.log();
+  life.terms.erase(life.terms.begin(), life.terms.upper_bound(log.base_index()));
+  Index agreed = log.last_index();
+  while (agreed > log.base_index()) {
+    const auto it = life.terms.find(agreed);
+    if (it != life.terms.end() && it->second == log.TermAt(agreed)) break;
+    agreed = agreed - 1;
+  }
+  for (auto it = life.terms.upper_bound(agreed); it != life.terms.end();) {
+    Hit(Mark::kLogTruncated);
+    const auto committed = committed_terms_.find(it->first);
+    if (committed != committed_terms_.end() && committed->second == it->second &&
+        !IsDamaged(node.id())) {
+      world_.Fail(N(node.id()) + " dropped a committed entry at " + I(it->first));
+    }
+    if (it->first <= log.last_index() && log.TermAt(it->first) < it->second) {
+      Hit(Mark::kOlderTermWon);
+    }
+    it = life.terms.erase(it);
+  }
+  for (Index i = agreed + 1; i <= log.last_index(); ++i) {
+    life.terms[i] = log.TermAt(i);
+    SeeEntry(node.id(), log.At(i), log.TermAt(i - 1));
+  }
+}
+
+void Watcher::SeeRole(SimNode& node, Life& life, const raft::Core& core) {
+  const bool was_leader = life.role == raft::RoleKind::kLeader;
+  if (core.IsLeader() && (!was_leader || life.term != core.term())) SeeLeader(node.id(), core);
+  if (was_leader && !core.IsLeader()) {
+    leader_lost_at_ = world_.events().now();
+    if (core.term() == life.term && !life.transferring) Hit(Mark::kCheckQuorum);
+  }
+  life.role = core.role();
+  life.term = core.term();
+  life.transferring = core.IsTransferring();
+}
+
+void Watcher::SeeLeader(NodeId node, const raft::Core& core) {
+  const auto [it, added] = leaders_.try_emplace(core.term(), node);
+  if (!added) {
+    world_.Fail("two leaders in " + T(core.term()) + ": " + N(it->second) + " and " + N(node));
+    return;
+  }
+  ++world_.figures().elections;
+  world_.Trace(N(node) + " leads " + T(core.term()));
+  // Late votes may make a leader of a term that is over: it need not have what later ones
+  // committed.
+  const raft::Log& log = core.log();
+  Index newest = committed_;
+  while (newest > Index() && committed_in_[newest] >= core.term()) newest = newest - 1;
+  if (newest > log.base_index() &&
+      (newest > log.last_index() || log.TermAt(newest) != committed_terms_[newest])) {
+    world_.Fail(N(node) + " leads " + T(core.term()) + " without the committed entry at " +
+                I(newest));
+  }
+  if (transfers_.contains({node, core.term()})) {
+    Hit(Mark::kTransferred);
+  } else if (leader_lost_at_ != 0) {
+    const Micros took = world_.events().now() - leader_lost_at_;
+    Hit(took < Micros{world_.plan().election_ms} * 1000 ? Mark::kElectionOnEvidence
+                                                        : Mark::kElectionOnTimeout);
+  }
+  const Term before(core.term().value() - 1);
+  if (before != Term() && !leaders_.contains(before)) {
+    for (const NodeId id : world_.Ids()) {
+      if (!votes_.contains({id, before})) continue;
+      Hit(Mark::kSplitVote);
+      break;
+    }
+  }
+}
+
+// Whoever is first to know that an entry is committed: it must be on the platters of a majority.
+void Watcher::SeeCommit(NodeId node, const raft::Core& core) {
+  const raft::Log& log = core.log();
+  if (core.IsLeader() && core.commit() > log.durable_index()) Hit(Mark::kDurableByFollowers);
+  for (Index i = std::max(committed_ + 1, log.base_index() + 1); i <= core.commit(); ++i) {
+    const Term term = log.TermAt(i);
+    size_t copies = 0;
+    for (const auto& [id, platter] : platters_) {
+      if (platter.Holds(i, term) || IsDamaged(id)) ++copies;
+    }
+    if (copies < world_.Ids().size() / 2 + 1) {
+      world_.Fail(N(node) + " holds " + I(i) + " of " + T(term) + " for committed, but only " +
+                  std::to_string(copies) + " disks have it");
+    }
+    if (term < core.term() && core.IsLeader()) Hit(Mark::kOldTermCommitted);
+    committed_terms_[i] = term;
+    committed_in_[i] = core.term();
+    Record(log.At(i));
+    ++world_.figures().entries;
+  }
+  committed_ = std::max(committed_, core.commit());
+}
+
+void Watcher::Record(const raft::Entry& entry) {
+  if (entry.type != raft::EntryType::kBatch) return;
+  store::EnvelopeReader reader(entry.payload.view());
+  check::LogEntry& kept = log_[entry.index];
+  kept.wall_ms = reader.wall();
+  store::EnvelopeCommand command;
+  while (reader.Next(command)) {
+    check::LogCommand& copy = kept.commands.emplace_back();
+    copy.database = command.database;
+    std::string name(store::StoreIndex().Find(command.opcode)->name);
+    for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    copy.argv.push_back(std::move(name));
+    copy.argv.insert(copy.argv.end(), command.args.begin() + 1, command.args.end());
+  }
+}
+
+void Watcher::SeeApplied(SimNode& node, Life& life) {
+  const replica::Member& member = node.node().member();
+  const Index applied = member.applied();
+  if (applied == life.applied) return;
+  const raft::Log& log = member.core().log();
+  if (life.applied + 1 <= log.base_index()) {
+    Hit(Mark::kSnapshotInstalled);
+    life.snapshot_from = NodeId();
+    world_.Trace(N(node.id()) + " restored a snapshot, applied " + I(applied));
+    life.applied = std::min(applied, log.base_index());
+  }
+  for (Index i = life.applied + 1; i <= applied; ++i) {
+    const auto committed = committed_terms_.find(i);
+    if (committed != committed_terms_.end() && committed->second != log.TermAt(i)) {
+      world_.Fail(N(node.id()) + " applied another entry at " + I(i));
+    }
+  }
+  world_.Trace("a" + std::to_string(node.id().value()) + ":" + std::to_string(applied.value()));
+  life.applied = applied;
+  if (applied.value() % kDigestEvery != 0) return;
+  const uint64_t digest = node.Digest();
+  const auto [it, added] = digests_.try_emplace(applied, digest);
+  if (!added) ++world_.figures().digests;
+  if (it->second != digest) {
+    world_.Fail(N(node.id()) + " has another state at " + I(applied) + " than others had");
+  }
+}
+
+void Watcher::SeeCounters(SimNode& node, Life& life) {
+  const server::Node& server = node.node();
+  const replica::MemberStats& stats = server.member().stats();
+  const uint64_t failed = stats.proposals_failed.Get();
+  const uint64_t indoubt = server.stats().indoubt.Get();
+  if (failed > life.proposals_failed && indoubt == life.indoubt) Hit(Mark::kRequeued);
+  if (indoubt > life.indoubt) Hit(Mark::kInDoubt);
+  life.proposals_failed = failed;
+  life.indoubt = indoubt;
+  const uint64_t quorum = stats.reads_by_quorum.Get();
+  if (quorum > life.reads_by_quorum) {
+    Hit(Mark::kQuorumRead);
+    if (world_.plan().lease_reads) Hit(Mark::kLeaseLapsed);
+  }
+  life.reads_by_quorum = quorum;
+}
+
+}  // namespace kvorum::sim

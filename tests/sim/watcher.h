@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What must be true of a cluster as a whole, looked at after every turn of every node. What must be
+// true of one member alone is raft/invariants.h; what clients may see is tests/check.
+//
+//   election safety      one leader in a term, and one vote per member and term, across restarts
+//   log matching         entries of one index and term are equal, with equal predecessors
+//   leader completeness  a new leader has every entry that is committed
+//   state machine safety the same term is applied at an index everywhere; equal states at equal
+//   index durability           what is committed is on the platters of a majority, by our own
+//   account
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "raft/core.h"
+#include "server/peer_message.h"
+#include "tests/check/witness.h"
+#include "tests/sim/report.h"
+
+namespace kvorum::sim {
+
+class World;
+class SimNode;
+
+class Watcher {
+ public:
+  explicit Watcher(World& world) : world_(world) {}
+
+  // ---- events -----------------------------------------------------------------------------------
+  void Booted(SimNode& node, const raft::Restart& restart);
+  void Crashed(NodeId node);
+  void Synced(NodeId node, const std::vector<raft::Save>& saves);
+  void Sent(NodeId from, NodeId to, const server::PeerMessage& message);
+  void Delivered(NodeId from, NodeId to, const server::PeerMessage& message);
+  void TurnEnded(SimNode& node);
+
+  // ---- what was seen ----------------------------------------------------------------------------
+  [[nodiscard]] const check::CommittedLog& log() const { return log_; }
+  [[nodiscard]] Index committed() const { return committed_; }
+  // Since its disk was damaged on purpose, a node's copies do not count.
+  void Damaged(NodeId node) { damaged_.insert(node); }
+  [[nodiscard]] bool IsDamaged(NodeId node) const { return damaged_.contains(node); }
+  void Hit(Mark mark);
+
+ private:
+  // What the watcher remembers of one life of a node.
+  struct Life {
+    std::map<Index, Term> terms;
+    Index applied;
+    raft::RoleKind role = raft::RoleKind::kFollower;
+    Term term;
+    uint64_t proposals_failed = 0;
+    uint64_t indoubt = 0;
+    uint64_t reads_by_quorum = 0;
+    NodeId snapshot_from;
+    bool transferring = false;
+  };
+  // The disk model's truth, across lives.
+  struct Platter {
+    Index base;
+    std::map<Index, Term> terms;
+    [[nodiscard]] bool Holds(Index index, Term term) const;
+  };
+
+  void SeeLog(SimNode& node, Life& life, const raft::Core& core);
+  void SeeEntry(NodeId node, const raft::Entry& entry, Term prev_term);
+  void SeeRole(SimNode& node, Life& life, const raft::Core& core);
+  void SeeLeader(NodeId node, const raft::Core& core);
+  void SeeCommit(NodeId node, const raft::Core& core);
+  void SeeApplied(SimNode& node, Life& life);
+  void SeeCounters(SimNode& node, Life& life);
+  void Voted(NodeId voter, Term term, NodeId candidate);
+  void Record(const raft::Entry& entry);
+
+  World& world_;
+  std::map<NodeId, Life> lives_;
+  std::map<NodeId, Platter> platters_;
+  std::map<std::pair<Index, Term>, uint64_t> entries_;  // hash, with the predecessor's term
+  std::map<Term, NodeId> leaders_;
+  std::map<std::pair<NodeId, Term>, NodeId> votes_;
+  std::set<std::pair<NodeId, Term>> transfers_;
+  std::map<Index, Term> committed_terms_;
+  std::map<Index, Term> committed_in_;  // the term of who knew it first
+  Index committed_;
+  std::map<Index, uint64_t> digests_;
+  check::CommittedLog log_;
+  std::set<NodeId> damaged_;
+  Micros leader_lost_at_ = 0;
+};
+
+}  // namespace kvorum::sim
