@@ -128,7 +128,8 @@ std::string Arena::Terminate(int node) {
     Kill({node});
     return "node " + std::to_string(node) + " does not end when it is told to";
   }
-  const bool clean = WIFEXITED(*status) && WEXITSTATUS(*status) == 0;
+  // SIGTERM itself ends a process that has not come to handling it.
+  const bool clean = WIFEXITED(*status) ? WEXITSTATUS(*status) == 0 : WTERMSIG(*status) == SIGTERM;
   if (clean || Excused(node, *status)) return {};
   return "node " + std::to_string(node) + " was told to end: " + HowItEnded(*status);
 }
@@ -179,7 +180,7 @@ std::vector<std::string> Arena::Supervise() {
 void Arena::ClearDisk(int node) {
   DiskControl& control = disk(node);
   control.wall_offset_ms = 0;
-  control.sync_delay_us = 0;
+  control.sync_delay_us = sync_us_;
   control.write_delay_us = 0;
   control.fail_syncs = 0;
   control.fail_writes = 0;
@@ -187,6 +188,11 @@ void Arena::ClearDisk(int node) {
   control.full = 0;
   control.nearly_full = 0;
   control.kill_at_call = 0;
+}
+
+void Arena::SetSyncTime(uint32_t us) {
+  sync_us_ = us;
+  for (const auto& [node, control] : disks_) control->sync_delay_us = us;
 }
 
 void Arena::HealAll() {
@@ -212,12 +218,18 @@ std::string Arena::Field(int node, const std::string& name) const {
   return {};
 }
 
-bool Arena::WaitUntilServing(std::chrono::milliseconds patience) {
+bool Arena::WaitUntilServing(std::chrono::milliseconds patience, std::string* slow) {
+  constexpr auto kSlow = std::chrono::seconds(1);
   std::vector<int> left = Nodes();
   return e2e::WaitFor(
       [&] {
         std::erase_if(left, [&](int node) {
-          return cluster_.Ask(cluster_.ProxyPort(node), {"SET", "probe", "1"}) == "OK";
+          const auto began = std::chrono::steady_clock::now();
+          const std::string answer = cluster_.Ask(cluster_.ProxyPort(node), {"SET", "probe", "1"});
+          if (slow != nullptr && std::chrono::steady_clock::now() - began > kSlow) {
+            *slow += " node " + std::to_string(node) + ": " + answer;
+          }
+          return answer == "OK";
         });
         return left.empty();
       },

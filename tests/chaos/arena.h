@@ -63,13 +63,17 @@ class Arena {
   // No fault is left, every node runs.
   void HealAll();
   void ClearDisk(int node);
+  // What each sync takes when nothing is wrong; for all nodes, from now on.
+  void SetSyncTime(uint32_t us);
 
   // ---- what nodes say
   // A field of RAFT INFO as text; empty when the node does not answer.
   [[nodiscard]] std::string Field(int node, const std::string& name) const;
   [[nodiscard]] int Leader() const { return cluster_.Leader(); }
-  // A write through each node's proxy port succeeds.
-  bool WaitUntilServing(std::chrono::milliseconds patience = std::chrono::seconds(30));
+  // A write through each node's proxy port succeeds. `slow`: the nodes whose first answer took
+  // longer than a second, and what it was, for people.
+  bool WaitUntilServing(std::chrono::milliseconds patience = std::chrono::seconds(30),
+                        std::string* slow = nullptr);
   // All have applied the same index, and nothing more is to come.
   bool WaitUntilLevel(std::chrono::milliseconds patience = std::chrono::seconds(30));
   // All keys and values of a node's own state.
@@ -88,6 +92,7 @@ class Arena {
   std::map<int, DiskControl*> disks_;
   std::set<int> stopped_;
   std::set<int> may_fail_;
+  uint32_t sync_us_ = 300;
 };
 
 }  // namespace kvorum::chaos

@@ -2,6 +2,7 @@
 #include "tests/chaos/campaign.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <utility>
 
@@ -12,6 +13,7 @@ namespace kvorum::chaos {
 namespace {
 
 constexpr Micros kRoundUs = 3'000'000;
+constexpr Micros kSlowHealUs = 3'000'000;  // told, not a fault
 constexpr uint64_t kMostOpenFiles = 400;
 constexpr uint64_t kMostResidentKb = 512 * 1024;
 
@@ -46,10 +48,10 @@ bool Campaign::Run() {
     RunRound(rounds_);
   }
   CollectCheck();
-  if (findings_.empty()) return true;
+  if (findings_.empty() && !options_.keep) return true;
   arena_.cluster().KeepFolder();
   std::printf("logs and data are kept in %s\n", arena_.cluster().Folder().c_str());
-  return false;
+  return findings_.empty();
 }
 
 void Campaign::RunRound(int round) {
@@ -57,6 +59,7 @@ void Campaign::RunRound(int round) {
   shape.prefix = "r" + std::to_string(round);
   shape.clients = static_cast<int>(random_.Between(4, 10));
   shape.groups = static_cast<int>(random_.Between(4, 8));
+  arena_.SetSyncTime(static_cast<uint32_t>(random_.Between(0, 3000)));
   recorder_.Watch(true);
   Load load(arena_.cluster(), recorder_, shape, random_.Next());
   for (const std::string& finding : nemesis_.Run(kRoundUs)) Found(finding);
@@ -68,16 +71,21 @@ void Campaign::RunRound(int round) {
   for (const std::string& finding : arena_.Supervise()) Found(finding);
   for (const std::string& wrong : recorder_.wrong()) Found(wrong);
   CheckHistory(round, recorder_.Take());
-  if (!serving) return;
+  if (!serving || !findings_.empty()) return;
   CheckStates(shape.prefix);
-  CheckResources();
+  if (findings_.empty()) CheckResources();
 }
 
 // Everything is healed: how long until it works?
 bool Campaign::Settle() {
   const Micros began = NowMicros();
-  const bool serving = arena_.WaitUntilServing();
-  longest_heal_ = std::max(longest_heal_, NowMicros() - began);
+  std::string slow;
+  const bool serving = arena_.WaitUntilServing(std::chrono::seconds(30), &slow);
+  const Micros took = NowMicros() - began;
+  longest_heal_ = std::max(longest_heal_, took);
+  if (took > kSlowHealUs) {
+    std::printf("round %d: %.3f s until healed;%s\n", rounds_, Seconds(took), slow.c_str());
+  }
   if (!serving) Found("healed, and writes do not work");
   return serving;
 }

@@ -26,6 +26,7 @@ struct CampaignOptions {
   uint64_t seed = 1;
   std::vector<Fault> faults;
   bool talkative = false;
+  bool keep = false;  // logs, data and histories, though nothing was found
 };
 
 class Campaign {

@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char* kUsage =
     "kvorum-chaos [--server PATH] [--nodes 3|5] [--seconds S] [--seed N] [--faults LIST|all]\n"
-    "             [--trace]\n"
+    "             [--trace] [--keep]\n"
     "kvorum-chaos --check FILE\n"
     "LIST: kill,power,stop,restart,partition,reset,slow-link,disk,clock\n";
 
@@ -55,8 +55,8 @@ int Main(const std::vector<std::string>& arguments) {
   options.faults = *ParseFaults("all");
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& name = arguments[i];
-    if (name == "--trace") {
-      options.talkative = true;
+    if (name == "--trace" || name == "--keep") {
+      (name == "--trace" ? options.talkative : options.keep) = true;
       continue;
     }
     if (i + 1 == arguments.size()) return Usage();

@@ -108,7 +108,11 @@ void Nemesis::During(Micros least, Micros most, std::function<void()> end) {
 }
 
 void Nemesis::Say(const std::string& what) {
-  if (talkative_) std::printf("%10.3f  %s\n", static_cast<double>(NowMicros()) / 1e6, what.c_str());
+  if (!talkative_) return;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count() % 3'600'000;
+  std::printf("  %02d:%06.3f  %s\n", static_cast<int>(ms / 60'000),
+              static_cast<double>(ms % 60'000) / 1e3, what.c_str());
 }
 
 void Nemesis::Begin(Fault fault) {

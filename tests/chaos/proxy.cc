@@ -217,6 +217,14 @@ Proxy::Stream::Stream(Link& link, tcp::socket from)
 
 void Proxy::Stream::Pump() {
   if (ended_) return;
+  // What is under way does not outlast the slowness that it was caught in.
+  const LinkRule& rule = link_.rule();
+  if (rule.bytes_per_second == 0) {
+    const Clock::time_point latest = Clock::now() + rule.delay + rule.jitter;
+    for (Piece& piece : pieces_) piece.due = std::min(piece.due, latest);
+    last_due_ = std::min(last_due_, latest);
+    timer_.cancel();
+  }
   if (target_ended_ && !link_.CutBack()) {
     TargetEnded();
     return;
