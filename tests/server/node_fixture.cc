@@ -104,7 +104,7 @@ void TestNode::SendToPeer(NodeId to, PeerMessage message) {
   TestNode* peer = group_.Find(to);
   if (peer == nullptr || group_.IsCut(config_.node_id, to)) return;
   peer->Input([peer, from = config_.node_id, message = std::move(message)]() mutable {
-    peer->node_->OnPeer(from, std::move(message), group_.now());
+    peer->node_->OnPeer(from, std::move(message), peer->group_.now());
   });
 }
 

@@ -24,7 +24,7 @@ constexpr const char* kMarkNames[] = {
     "snapshot across leaders",
     "WAL segment rotated",
     "WAL compacted",
-    "torn tail cut",
+    "unsynced entries lost",
     "vote barred by the witness",
     "carried command answered from the log",
     "carried command decided anew",

@@ -32,7 +32,7 @@ enum class Mark : uint8_t {
   kSnapshotAcrossLeaders,  // leader changed while a snapshot was on its way
   kWalRotated,
   kWalCompacted,
-  kTornTail,      // recovery cut an unfinished tail
+  kUnsyncedLost,  // a crash took entries that were written but not synced
   kVoteBarred,    // a log shorter than its witness
   kCarriedByLog,  // a carried command's reply came from the own log
   kCarriedAgain,  // a carried command was decided anew
