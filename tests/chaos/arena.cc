@@ -183,6 +183,7 @@ void Arena::ClearDisk(int node) {
   control.sync_delay_us = sync_us_;
   control.write_delay_us = 0;
   control.fail_syncs = 0;
+  control.lying_syncs = 0;
   control.fail_writes = 0;
   control.fail_reads = 0;
   control.full = 0;

@@ -6,8 +6,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "tests/chaos/aftermath.h"
 #include "tests/chaos/history_file.h"
-#include "tests/check/linearizability.h"
 
 namespace kvorum::chaos {
 namespace {
@@ -67,7 +67,11 @@ void Campaign::RunRound(int round) {
   const bool serving = Settle();
   load.Stop();
   recorder_.Watch(false);
-  if (serving) FinalReads(load.Keys());
+  if (serving) {
+    for (const std::string& finding : ReadFinally(arena_, recorder_, load.Keys(), random_.Next())) {
+      Found(finding);
+    }
+  }
   for (const std::string& finding : arena_.Supervise()) Found(finding);
   for (const std::string& wrong : recorder_.wrong()) Found(wrong);
   CheckHistory(round, recorder_.Take());
@@ -90,16 +94,6 @@ bool Campaign::Settle() {
   return serving;
 }
 
-void Campaign::FinalReads(const std::vector<std::string>& keys) {
-  Client proxied(arena_.cluster(), recorder_, 90, Door::kProxy, random_.Next());
-  Client direct(arena_.cluster(), recorder_, 91, Door::kCluster, random_.Next());
-  for (const std::string& key : keys) {
-    for (Client* client : {&proxied, &direct}) {
-      if (!client->Insist({"GET", key}, 10'000)) Found("healed, and " + key + " cannot be read");
-    }
-  }
-}
-
 // In the background: the next round goes on meanwhile.
 void Campaign::CheckHistory(int round, check::History history) {
   CollectCheck();
@@ -108,13 +102,8 @@ void Campaign::CheckHistory(int round, check::History history) {
   check_ = std::async(std::launch::async, [file, history = std::move(history)] {
     WriteHistory(file, history);
     const Micros began = NowMicros();
-    const check::Finding finding = check::CheckLinearizable(history);
-    Checked checked{finding.why, file, NowMicros() - began};
-    if (finding.verdict == check::Verdict::kLinearizable) {
-      checked.why.clear();
-    } else if (checked.why.empty()) {
-      checked.why = "the search for an order took too long";
-    }
+    Checked checked{chaos::CheckHistory(history), file, 0};
+    checked.took = NowMicros() - began;
     return checked;
   });
 }
@@ -127,24 +116,10 @@ void Campaign::CollectCheck() {
 }
 
 void Campaign::CheckStates(const std::string& prefix) {
-  if (!arena_.WaitUntilLevel()) {
-    Found("the nodes do not reach one place in the log");
-    return;
-  }
   std::map<std::string, std::string> first;
-  for (const int node : arena_.Nodes()) {
-    std::map<std::string, std::string> state;
-    if (!arena_.Dump(node, &state)) {
-      Found("node " + std::to_string(node) + " cannot be read");
-      return;
-    }
-    if (node == 1) first = state;
-    if (state == first) continue;
-    for (const auto& [key, value] : state) {
-      if (!first.contains(key) || first[key] != value) Found("the nodes disagree about " + key);
-    }
-    Found("the states of nodes 1 and " + std::to_string(node) + " differ");
-  }
+  const Findings findings = CompareStates(arena_, &first);
+  for (const std::string& finding : findings) Found(finding);
+  if (!findings.empty()) return;
   std::erase_if(first, [](const auto& entry) { return IsFiller(entry.first); });
   for (const auto& [key, value] : settled_) {
     const auto found = first.find(key);

@@ -46,7 +46,6 @@ class Campaign {
 
   void RunRound(int round);
   bool Settle();
-  void FinalReads(const std::vector<std::string>& keys);
   void CheckHistory(int round, check::History history);
   void CollectCheck();
   void CheckStates(const std::string& prefix);

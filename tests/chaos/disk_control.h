@@ -25,6 +25,7 @@ struct DiskControl {
   std::atomic<uint32_t> sync_delay_us;   // of each sync; setting it to less ends a running one
   std::atomic<uint32_t> write_delay_us;  // of each write
   std::atomic<uint32_t> fail_syncs;      // so many syncs fail with EIO
+  std::atomic<uint32_t> lying_syncs;     // 1: a sync says that it was done, and nothing was
   std::atomic<uint32_t> fail_writes;     // so many writes fail with EIO
   std::atomic<uint32_t> fail_reads;      // so many reads fail with EIO
   std::atomic<uint32_t> full;            // 1: no file can be made or grow, no space is left

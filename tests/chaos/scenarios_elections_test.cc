@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Elections and leadership, with real processes. The numbers are those of the list of scenarios.
+#include <csignal>
+
+#include "tests/chaos/scenario.h"
+
+namespace kvorum::chaos {
+namespace {
+
+class Elections : public Scenario {};
+
+TEST_F(Elections, Scenario1_LeaderKilledWithAHundredWritesInFlight) {
+  Start(3);
+  const int leader = Leader();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([this, i] {
+      Client client(arena_->cluster(), recorder_, i, i % 2 == 0 ? Door::kProxy : Door::kCluster,
+                    static_cast<uint64_t>(i));
+      for (int round = 0; round < 6; ++round) {
+        std::vector<Argv> pipeline;
+        for (int n = 0; n < 25; ++n) pipeline.push_back({"INCR", "k" + std::to_string(n % 5)});
+        client.Do(pipeline, 6000);
+      }
+    });
+  }
+  EXPECT_TRUE(e2e::WaitFor([&] { return recorder_.acknowledged() > 50; }));
+  arena_->Kill({leader});
+  for (std::thread& thread : threads) thread.join();
+  LeaderBesides(leader);
+  arena_->Launch(leader);
+  Finish();
+  EXPECT_GE(std::stoull(AskProxy(1, {"GET", "k0"})), recorder_.acknowledged() / 5 / 2);
+}
+
+TEST_F(Elections, Scenario2_AllKilledStartedAndAMajorityKilledAgain) {
+  Start(5);
+  BeginLoad();
+  for (int round = 0; round < 2; ++round) {
+    Progress(150);
+    arena_->Kill(arena_->Nodes());
+    arena_->LaunchAll();
+    Wait(200 * (round + 1));  // before, and while, a leader is found
+    arena_->Kill({1 + round, 2 + round, 3 + round});
+    Wait(100);
+    arena_->LaunchAll();
+  }
+  Progress(100);
+  Finish();
+}
+
+TEST_F(Elections, Scenario3_ReadsAtANewLeader) {
+  Start(3);
+  // Many clients that read at all nodes while leadership moves by all means.
+  BeginLoad(12, 2);
+  for (int round = 0; round < 3; ++round) {
+    Progress(60);
+    const int leader = Leader();
+    arena_->Kill({leader});
+    LeaderBesides(leader);
+    arena_->Launch(leader);
+  }
+  Finish();
+}
+
+TEST_F(Elections, Scenario4_LeaderInTheMinorityNeitherAcknowledgesNorReadsThePast) {
+  Start(3);
+  const int old = Leader();
+  ASSERT_EQ(Ask(old, {"SET", "k", "old"}), "OK");
+  arena_->Cut({old}, Others(old));
+  const int leader = LeaderBesides(old);
+  ASSERT_EQ(Ask(leader, {"SET", "k", "new"}), "OK");
+  // Neither answer may be what it was before the cut.
+  for (const Argv& argv : {Argv{"GET", "k"}, Argv{"SET", "other", "x"}}) {
+    const std::string text = Ask(old, argv);
+    EXPECT_TRUE(text == "(lost)" || text.starts_with("-")) << text;
+  }
+  arena_->HealLinks();
+  Finish();
+  EXPECT_EQ(AskProxy(old, {"GET", "k"}), "new");
+}
+
+TEST_F(Elections, Scenario5_LeaderStoppedWithRequestsInItsSocketBuffers) {
+  Start(3);
+  BeginLoad(12, 2);
+  for (int round = 0; round < 2; ++round) {
+    Progress(100);
+    const int leader = Leader();
+    arena_->Stop(leader);
+    LeaderBesides(leader);
+    Wait(300);
+    arena_->Continue(leader);
+  }
+  Progress(50);
+  Finish();
+}
+
+TEST_F(Elections, Scenario9_NodeThatWasAloneDisturbsNobody) {
+  Start(3);
+  const int follower = Follower();
+  const int leader = Leader();
+  const uint64_t term = Term(leader);
+  arena_->Cut({follower}, Others(follower));
+  Wait(1500);
+  arena_->HealLinks();
+  ASSERT_TRUE(arena_->WaitUntilServing());
+  EXPECT_EQ(Term(leader), term);
+  EXPECT_EQ(Leader(), leader);
+  Finish();
+}
+
+TEST_F(Elections, Scenario10_OneLinkToTheLeaderIsCut) {
+  Start(3);
+  BeginLoad();
+  const int leader = Leader();
+  const int follower = Follower();
+  const uint64_t term = Term(leader);
+  arena_->Cut({leader}, {follower});
+  for (int i = 0; i < 4; ++i) {
+    Wait(300);
+    Progress(20);
+  }
+  EXPECT_LE(Term(Leader()), term + 1);  // no ping-pong
+  Finish();
+}
+
+TEST_F(Elections, Scenario11_FourAndFiveKnowOneNodeEach) {
+  Start(5);
+  BeginLoad();
+  arena_->Cut({4}, {1, 3, 5});
+  arena_->Cut({5}, {1, 2, 4});
+  Wait(1200);
+  ASSERT_TRUE(e2e::WaitFor([&] { return arena_->Leader() != 0; }));
+  const uint64_t term = Term(1);
+  for (int i = 0; i < 4; ++i) {
+    Wait(300);
+    Progress(20);
+  }
+  EXPECT_LE(Term(1), term + 1);  // one stable leader
+  Finish();
+}
+
+TEST_F(Elections, Scenario12_LeaderThatSendsAndDoesNotHear) {
+  Start(3);
+  BeginLoad();
+  const int old = Leader();
+  for (const int other : Others(old)) arena_->CutOneWay(other, old);
+  LeaderBesides(old);
+  Progress(50);
+  EXPECT_NE(arena_->Field(old, "serves"), "1");
+  Finish();
+}
+
+TEST_F(Elections, Scenario13_LeaderThatHearsAndDoesNotSend) {
+  Start(3);
+  BeginLoad();
+  const int old = Leader();
+  for (const int other : Others(old)) arena_->CutOneWay(old, other);
+  LeaderBesides(old);
+  const uint64_t term = Term(LeaderBesides(old));
+  Progress(100);
+  Wait(600);
+  EXPECT_EQ(Term(LeaderBesides(old)), term);  // the old one disturbs nobody
+  Finish();
+}
+
+TEST_F(Elections, Scenario14_FollowerThatOnlySendsOrOnlyHears) {
+  Start(3);
+  BeginLoad();
+  const int leader = Leader();
+  const int follower = Follower();
+  const uint64_t term = Term(leader);
+  for (const bool hears : {true, false}) {
+    for (const int other : Others(follower)) {
+      arena_->CutOneWay(hears ? follower : other, hears ? other : follower);
+    }
+    Wait(900);
+    Progress(20);
+    EXPECT_EQ(Term(leader), term);
+    arena_->HealLinks();
+  }
+  Finish();
+}
+
+TEST_F(Elections, Scenario15_BridgeAndRing) {
+  Start(5);
+  BeginLoad();
+  arena_->Cut({1, 2}, {4, 5});  // 3 is the bridge
+  Wait(700);
+  Progress(30);
+  arena_->HealLinks();
+  for (int node = 1; node <= 5; ++node) arena_->Cut({node}, {1 + (node + 1) % 5});
+  Wait(700);
+  Progress(30);  // any node and its two neighbours are a majority
+  Finish();
+}
+
+TEST_F(Elections, Scenario16_LinksOfTheLeaderFlap) {
+  Start(3);
+  BeginLoad();
+  const int leader = Leader();
+  const uint64_t term = Term(leader);
+  for (int i = 0; i < 8; ++i) {
+    arena_->Cut({leader}, Others(leader));
+    Wait(150);
+    arena_->HealLinks();
+    Wait(150);
+  }
+  Progress(50);
+  EXPECT_LE(Term(Leader()), term + 9);  // an election a flap at most
+  Finish();
+}
+
+TEST_F(Elections, Scenario17_NodesAreCloggedOneByOneAndFreedInAnotherOrder) {
+  Start(5);
+  BeginLoad();
+  for (const int node : {2, 5, 3}) {
+    arena_->Cut({node}, Others(node));
+    Wait(150);
+  }
+  for (const int node : {5, 3, 2}) {
+    for (const int other : Others(node)) {
+      arena_->proxy().Set(node, other, {});
+      arena_->proxy().Set(other, node, {});
+    }
+    Wait(150);
+  }
+  Progress(50);
+  Finish();
+}
+
+TEST_F(Elections, Scenario21_LeadershipIsHandedOnUnderLoadAndToASilentNode) {
+  Start(3);
+  BeginLoad();
+  for (const bool silent : {false, true}) {
+    Progress(50);
+    const int leader = Leader();
+    const int other = Others(leader)[0];
+    if (silent) arena_->Stop(other);  // the target may not be there to take it
+    EXPECT_EQ(arena_->Terminate(leader), "");
+    arena_->Continue(other);
+    LeaderBesides(leader);
+    arena_->Launch(leader);
+  }
+  Progress(50);
+  Finish();
+}
+
+TEST_F(Elections, Scenario24_CommitNeedsAMajorityOfDisksAndNotTheLeaders) {
+  Start(3);
+  const int leader = Leader();
+  arena_->disk(leader).sync_delay_us = 30'000'000;
+  EXPECT_EQ(Ask(leader, {"SET", "k", "followers"}), "OK");  // within two seconds
+  arena_->disk(Others(leader)[0]).sync_delay_us = 30'000'000;
+  const std::string text = Ask(leader, {"SET", "k", "one disk"});
+  EXPECT_NE(text, "OK");  // one disk is no majority
+  arena_->ClearDisk(leader);
+  ASSERT_TRUE(e2e::WaitFor([&] { return Ask(leader, {"SET", "k", "two"}) == "OK"; }));
+  Finish();
+}
+
+}  // namespace
+}  // namespace kvorum::chaos
