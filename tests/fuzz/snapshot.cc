@@ -253,7 +253,7 @@ void Received(ByteChoices& in) {
       *store, queue,
       {.progress = [&](NodeId, Index, uint64_t bytes) { received = bytes; },
        .complete =
-           [&](NodeId, const raft::SnapshotMeta& meta) {
+           [&](NodeId, const raft::SnapshotMeta& meta, const auto&...) {
              KV_CHECK(meta == kMeta);
              KV_CHECK(files.Contents(PathOf(meta)) == file);
              KV_CHECK(store->Latest() == meta && store->Verify(meta).ok());
