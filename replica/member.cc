@@ -27,7 +27,6 @@ Member::Member(const Options& options, raft::Restart restart, store::Machine& ma
                disk::SnapshotStore& snapshots, const Seams& seams, Now now)
     : options_(options),
       machine_(machine),
-      snapshots_(snapshots),
       seams_(seams),
       core_(options.raft, std::move(restart), now.boot_us),
       now_(now),

@@ -169,7 +169,6 @@ class Member {
 
   Options options_;
   store::Machine& machine_;
-  disk::SnapshotStore& snapshots_;
   Seams seams_;
   raft::Core core_;
   Now now_;
