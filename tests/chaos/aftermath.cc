@@ -44,10 +44,43 @@ Findings CompareStates(Arena& arena, std::map<std::string, std::string>* state) 
   return findings;
 }
 
+namespace {
+
+// A write without an outcome may never have happened. Those whose own value was never seen are left
+// out at first: an order of the others is an order of all, and far easier to find.
+check::History WithoutUnseen(const check::History& history) {
+  std::string replies;
+  for (const check::Op& op : history) replies += op.reply;
+  check::History seen;
+  for (const check::Op& op : history) {
+    bool own = false;
+    bool found = op.Known();
+    for (const std::string& argument : op.argv) {
+      const size_t end = argument.find(';');
+      if (end == std::string::npos) continue;
+      own = true;
+      found = found || replies.find(argument.substr(0, end + 1)) != std::string::npos;
+    }
+    if (found || !own) seen.push_back(op);
+  }
+  return seen;
+}
+
+}  // namespace
+
 std::string CheckHistory(const check::History& history) {
-  const check::Finding finding = check::CheckLinearizable(history);
-  if (finding.verdict == check::Verdict::kLinearizable) return {};
-  return finding.why.empty() ? "the search for an order took too long" : finding.why;
+  constexpr uint64_t kEasyBudget = 2'000'000;
+  check::Finding finding = check::CheckLinearizable(WithoutUnseen(history), kEasyBudget);
+  if (finding.verdict != check::Verdict::kLinearizable) finding = check::CheckLinearizable(history);
+  switch (finding.verdict) {
+    case check::Verdict::kLinearizable:
+      return {};
+    case check::Verdict::kNot:
+      return "not linearizable: " + finding.why;
+    case check::Verdict::kTooHard:
+      return "the search for an order took too long: " + finding.why;
+  }
+  return "unknown verdict";
 }
 
 }  // namespace kvorum::chaos

@@ -112,7 +112,7 @@ void Campaign::CollectCheck() {
   if (!check_.valid()) return;
   const Checked checked = check_.get();
   longest_check_ = std::max(longest_check_, checked.took);
-  if (!checked.why.empty()) Found("not linearizable, see " + checked.file + "\n" + checked.why);
+  if (!checked.why.empty()) Found("history " + checked.file + ": " + checked.why);
 }
 
 void Campaign::CheckStates(const std::string& prefix) {

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/chaos/aftermath.h"
 #include "tests/chaos/campaign.h"
 #include "tests/chaos/history_file.h"
-#include "tests/check/linearizability.h"
 
 namespace kvorum::chaos {
 namespace {
@@ -32,15 +32,9 @@ int Check(const std::string& path) {
     std::fprintf(stderr, "%s: not a history\n", path.c_str());
     return 2;
   }
-  const check::Finding finding = check::CheckLinearizable(history);
-  if (finding.verdict == check::Verdict::kLinearizable) {
-    std::printf("%zu operations: linearizable\n", history.size());
-    return 0;
-  }
-  std::printf("%zu operations: %s\n%s\n", history.size(),
-              finding.verdict == check::Verdict::kNot ? "NOT linearizable" : "too hard to tell",
-              finding.why.c_str());
-  return 1;
+  const std::string why = CheckHistory(history);
+  std::printf("%zu operations: %s\n", history.size(), why.empty() ? "linearizable" : why.c_str());
+  return why.empty() ? 0 : 1;
 }
 
 int Usage() {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "tests/chaos/aftermath.h"
+#include "tests/chaos/history_file.h"
 
 namespace kvorum::chaos {
 namespace {
@@ -67,7 +68,9 @@ void Scenario::Finish() {
     EXPECT_TRUE(unread.empty()) << unread.front();
   }
   for (const std::string& wrong : recorder_.wrong()) ADD_FAILURE() << wrong;
-  EXPECT_EQ(CheckHistory(recorder_.Take()), "");
+  const check::History history = recorder_.Take();
+  const std::string why = CheckHistory(history);
+  EXPECT_EQ(why, "") << WriteHistory(arena_->cluster().Folder() + "/history.txt", history);
   std::map<std::string, std::string> state;
   for (const std::string& finding : CompareStates(*arena_, &state)) ADD_FAILURE() << finding;
   for (const std::string& finding : arena_->Supervise()) ADD_FAILURE() << finding;
