@@ -106,6 +106,12 @@ void Core::Persisted(BatchNumber number) {
   KV_CHECK(number <= last_batch_);
   log_.Persisted(number);
   if (IsLeader()) MaybeCommit();
+  auto* candidate = std::get_if<Candidate>(&role_);
+  if (candidate != nullptr && !candidate->pre && number >= candidate->vote_batch &&
+      candidate->granted.empty()) {  // a reply comes only after it was asked for, which is now
+    candidate->granted.push_back(options_.id);
+    CheckVotes();
+  }
 }
 
 void Core::Applied(Index index) {
@@ -135,7 +141,6 @@ void Core::Take(Output& out) {
   out.send_now.insert(out.send_now.end(), std::make_move_iterator(send_now_.begin()),
                       std::make_move_iterator(send_now_.end()));
   out.send_durable.swap(send_durable_);
-  out.snapshots.swap(snapshots_wanted_);
   send_now_.clear();
 }
 

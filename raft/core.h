@@ -106,6 +106,7 @@ class Core {
     Counter elections_started;
     Counter elections_won;
     Counter leader_changes;
+    Counter matches_lost;  // a follower no longer had what it had acknowledged
   };
 
   Core(const Options& options, Restart restart, Micros now);
@@ -178,6 +179,7 @@ class Core {
     bool pre = true;
     Micros evidence_until = 0;  // started on evidence: retried soon until then
     Micros deadline = 0;        // give up and start again then
+    BatchNumber vote_batch;     // with it the own vote is durable, and counts; 0 in a pre-vote
     std::vector<NodeId> granted;
     std::vector<NodeId> refused;
   };
@@ -280,7 +282,6 @@ class Core {
   std::optional<SnapshotMeta> restore_;
   std::vector<Outgoing> send_now_;
   std::vector<Outgoing> send_durable_;
-  std::vector<NodeId> snapshots_wanted_;
   std::variant<Follower, Candidate, Leader> role_;  // in the order of RoleKind
   Stats stats_;
 };

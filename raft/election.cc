@@ -71,10 +71,12 @@ void Core::StartElection(Campaign kind, Micros evidence_until) {
     const Micros soon = options_.evidence_stagger_us * (pre ? 1 : 4);
     candidate.deadline = now_ + soon + rng_.Between(0, soon);
   }
-  candidate.granted.push_back(options_.id);
-  if (!pre) {
+  if (pre) {
+    candidate.granted.push_back(options_.id);
+  } else {
     stats_.elections_started.Add();
     SetHardState(hard_state_.term + 1, options_.id);
+    candidate.vote_batch = last_batch_ + 1;
   }
   role_ = std::move(candidate);
   const Index last = log_.last_index();

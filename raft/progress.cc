@@ -60,6 +60,13 @@ bool Progress::Rejected(Index prev_index, Index next_try) {
   return true;
 }
 
+void Progress::Forget(Index next) {
+  if (state_ == State::kSnapshot) return;
+  BecomeProbe();
+  match_ = Index();
+  next_ = next;
+}
+
 bool Progress::Overdue(Micros now, Micros patience) const {
   if (state_ == State::kProbe) return probe_sent_ && now - probe_sent_at_ >= patience;
   return !inflight_.empty() && now - inflight_.front().at >= patience;

@@ -51,6 +51,9 @@ class Progress {
   bool Acked(Index match);
   // The follower has no entry like ours at `prev_index`. Returns false for a stale reply.
   bool Rejected(Index prev_index, Index next_try);
+  // The follower has lost what it once had: nothing is known of it any more. The one way for match
+  // to fall; what was committed with its help stays committed.
+  void Forget(Index next);
   // A probe may be sent again (a heartbeat was answered, or time has passed).
   void Unpause() { probe_sent_ = false; }
   // The oldest unanswered sending is older than `patience`.
@@ -69,7 +72,7 @@ class Progress {
 
   State state_ = State::kProbe;
   bool probe_sent_ = false;
-  Index match_;           // durable on the follower; only grows in a term
+  Index match_;           // durable on the follower; grows in a term, but for Forget
   Index next_;            // first index to send; match_ < next_
   Index told_commit_;     // highest commit index sent
   Index snapshot_index_;  // kSnapshot: what is being delivered

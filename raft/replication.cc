@@ -50,6 +50,7 @@ void Core::AppendEntries(const Append& m) {
     reply.prev_index = m.prev_index;
     reply.hint_index = log_.LastPossibleMatch(prev - 1, prev_term);
     reply.hint_term = log_.TermAt(reply.hint_index);
+    reply.lost = !MayVote();
     SendNow(std::get<Follower>(role_).leader, reply);
     return;
   }
@@ -166,6 +167,11 @@ void Core::OnAppendReply(NodeId from, const AppendReply& m) {
   }
   const Index agreed =
       log_.LastPossibleMatch(std::max(m.hint_index, log_.base_index()), m.hint_term);
+  if (m.lost && m.hint_index < peer->progress.match()) {
+    stats_.matches_lost.Add();
+    peer->progress.Forget(m.hint_index + 1);
+    return;
+  }
   // Where the follower ends before our log begins, the snapshot path takes over.
   peer->progress.Rejected(m.prev_index,
                           (m.hint_index < log_.base_index() ? m.hint_index : agreed) + 1);

@@ -35,6 +35,9 @@ void Exporter::AddConsensus() {
                raft.elections_won);
   catalog_.Add("kvorum_raft_leader_changes_total", "Leaders this node has seen take over.",
                raft.leader_changes);
+  catalog_.Add("kvorum_raft_matches_lost_total",
+               "Times that a follower no longer had entries that it had acknowledged.",
+               raft.matches_lost);
   catalog_.Add("kvorum_raft_role", "0 follower, 1 candidate, 2 leader.", role_);
   catalog_.Add("kvorum_raft_is_leader", "1 on the leader.", is_leader_);
   catalog_.Add("kvorum_raft_has_leader", "1 while a leader is known.", has_leader_);

@@ -92,6 +92,7 @@ void TestMember::RunJobs() {
 }
 
 void TestMember::Settle() {
+  Turn([] {});
   for (int turn = 0; turn < 1000; ++turn) {
     if (background_.idle() && saves_.empty() && !member_->WantsTurn()) return;
     Persist();
