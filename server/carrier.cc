@@ -19,7 +19,7 @@ class Carrier::LogWatcher final : public store::ReplySink {
     if (origin == nullptr || origin->node != carrier_.self_ || origin->start != carrier_.start_) {
       return nullptr;
     }
-    found_ = carrier_.pending_.find(origin->sequence);
+    found_ = carrier_.FindOpen(origin->sequence);
     if (found_ == carrier_.pending_.end()) return nullptr;  // the leader's reply was faster
     bytes_.clear();
     reply_ = resp::Reply(&bytes_, found_->second.request.protocol);
@@ -27,13 +27,9 @@ class Carrier::LogWatcher final : public store::ReplySink {
   }
   void End(uint32_t command) override {
     if (found_ == carrier_.pending_.end()) return;
-    const Pending pending = std::move(found_->second);
-    carrier_.pending_.erase(found_);
-    found_ = carrier_.pending_.end();
     const Index index = carrier_.node_.machine().applied() + 1;
     carrier_.node_.CountFromLog();
-    carrier_.node_.CarriedReply(*pending.session, bytes_, pending.request.mute,
-                                {index, command + 1});
+    carrier_.Reply(std::exchange(found_, carrier_.pending_.end()), bytes_, {index, command + 1});
   }
 
  private:
@@ -75,6 +71,7 @@ void Carrier::Carry(Session& session, const Request& request, bool write, NodeId
   pending.term = term;
   pending.at = now;
   ++session.forwards;
+  session.carried.push_back(sequence);
   session.forwards_write = write;
   session.forwards_term = term;
   Forward& forward = outgoing_[leader];
@@ -91,30 +88,27 @@ void Carrier::Send() {
 void Carrier::OnReply(NodeId from, const ForwardReply& reply) {
   if (reply.start != start_) return;
   for (const ForwardedReply& one : reply.replies) {
-    const Iterator it = pending_.find(one.sequence);
+    const Iterator it = FindOpen(one.sequence);
     if (it == pending_.end() || it->second.leader != from) continue;
     if (one.refused) {
       refused_term_ = std::max(refused_term_, it->second.term);
-      GiveBack(it);
-      continue;
+      it->second.outcome = Outcome::kNotExecuted;
+      Deliver(*it->second.session);
+    } else {
+      Reply(it, one.bytes, one.position);
     }
-    const Pending pending = std::move(it->second);
-    pending_.erase(it);
-    node_.CarriedReply(*pending.session, one.bytes, pending.request.mute, one.position);
   }
 }
 
 void Carrier::OnLinkReset(NodeId peer) {
-  for (Iterator it = pending_.begin(); it != pending_.end();) {
-    const bool read_there = it->second.leader == peer && !it->second.write;
-    it = read_there ? GiveBack(it) : std::next(it);
-  }
+  Settle(Outcome::kNotExecuted,
+         [&](const Pending& pending) { return pending.leader == peer && !pending.write; });
 }
 
 void Carrier::OnLinkUp(NodeId peer, Term term) {
   Forward forward{.term = term, .repeated = true, .start = start_};
   for (const auto& [sequence, pending] : pending_) {
-    if (pending.leader == peer && pending.term == term) {
+    if (pending.leader == peer && pending.term == term && pending.outcome == Outcome::kNone) {
       forward.commands.push_back(Encode(sequence, pending));
     }
   }
@@ -122,42 +116,33 @@ void Carrier::OnLinkUp(NodeId peer, Term term) {
 }
 
 void Carrier::OnLeadership(NodeId leader, Term term) {
-  for (Iterator it = pending_.begin(); it != pending_.end();) {
-    const bool stale =
-        it->second.term != term || (leader != NodeId() && it->second.leader != leader);
-    it = stale && !it->second.write ? GiveBack(it) : std::next(it);
-  }
+  Settle(Outcome::kNotExecuted, [&](const Pending& pending) {
+    const bool stale = pending.term != term || (leader != NodeId() && pending.leader != leader);
+    return stale && !pending.write;
+  });
 }
 
 store::ReplySink* Carrier::Watch() { return pending_.empty() ? nullptr : watcher_.get(); }
 
 void Carrier::TermApplied(Term term) {
-  for (Iterator it = pending_.begin(); it != pending_.end();) {
-    it = it->second.term < term ? GiveBack(it) : std::next(it);
-  }
+  Settle(Outcome::kNotExecuted, [&](const Pending& pending) { return pending.term < term; });
 }
 
 void Carrier::StateReplaced() {
-  for (Iterator it = pending_.begin(); it != pending_.end();) {
-    it = it->second.write ? GiveUp(it) : GiveBack(it);
-  }
+  Settle(Outcome::kUnknown, [](const Pending&) { return true; });
 }
 
 void Carrier::Expire(Micros now, Micros timeout) {
-  // Sequences were given in order of time.
-  while (!pending_.empty() && now - pending_.begin()->second.at >= timeout) {
-    const Iterator it = pending_.begin();
-    if (it->second.write) {
-      GiveUp(it);
-    } else {
-      GiveBack(it);
-    }
-  }
+  if (now < NextExpiry(timeout)) return;
+  Settle(Outcome::kUnknown, [&](const Pending& pending) { return now - pending.at >= timeout; });
 }
 
 Micros Carrier::NextExpiry(Micros timeout) const {
-  return pending_.empty() ? std::numeric_limits<Micros>::max()
-                          : pending_.begin()->second.at + timeout;
+  // Sequences were given in order of time. What has an outcome waits for one that has none.
+  for (const auto& [sequence, pending] : pending_) {
+    if (pending.outcome == Outcome::kNone) return pending.at + timeout;
+  }
+  return std::numeric_limits<Micros>::max();
 }
 
 void Carrier::Forget(Session& session) {
@@ -166,18 +151,83 @@ void Carrier::Forget(Session& session) {
   }
 }
 
-Carrier::Iterator Carrier::GiveBack(Iterator it) {
-  Pending pending = std::move(it->second);
-  it = pending_.erase(it);
-  node_.CarriedBack(*pending.session, std::move(pending.request));
-  return it;
+// ---- outcomes ---------------------------------------------------------------------------------
+
+Carrier::Iterator Carrier::FindOpen(uint64_t sequence) {
+  const Iterator it = pending_.find(sequence);
+  return it != pending_.end() && it->second.outcome == Outcome::kNone ? it : pending_.end();
 }
 
-Carrier::Iterator Carrier::GiveUp(Iterator it) {
-  const Pending pending = std::move(it->second);
-  it = pending_.erase(it);
-  node_.CarriedUnknown(*pending.session, pending.request.protocol, pending.request.mute);
-  return it;
+void Carrier::Reply(Iterator it, std::string bytes, Position position) {
+  Pending& pending = it->second;
+  pending.outcome = Outcome::kReply;
+  pending.bytes = std::move(bytes);
+  pending.position = position;
+  Deliver(*pending.session);
+}
+
+template <class Predicate>
+void Carrier::Settle(Outcome outcome, Predicate predicate) {
+  std::vector<Session*> sessions;
+  for (auto& [sequence, pending] : pending_) {
+    if (pending.outcome != Outcome::kNone || !predicate(pending)) continue;
+    pending.outcome = pending.write ? outcome : Outcome::kNotExecuted;
+    if (sessions.empty() || sessions.back() != pending.session) sessions.push_back(pending.session);
+  }
+  for (Session* session : sessions) Deliver(*session);
+}
+
+// In the order of the session's requests, as far as it is known what became of them.
+void Carrier::Deliver(Session& session) {
+  size_t done = 0;
+  while (done < session.carried.size()) {
+    const Iterator it = pending_.find(session.carried[done]);
+    if (it->second.outcome == Outcome::kNone) break;
+    if (it->second.outcome == Outcome::kNotExecuted) {
+      const Outcome behind = OutcomeBehind(session, done);
+      if (behind == Outcome::kNone) break;
+      if (behind == Outcome::kNotExecuted) {
+        done = GiveBack(session, done);
+        break;
+      }
+    }
+    const Pending pending = std::move(it->second);
+    pending_.erase(it);
+    ++done;
+    const resp::Protocol protocol = pending.request.protocol;
+    const bool mute = pending.request.mute;
+    if (pending.outcome == Outcome::kReply) {
+      node_.CarriedReply(session, pending.bytes, mute, pending.position);
+    } else if (pending.outcome == Outcome::kUnknown) {
+      node_.CarriedUnknown(session, protocol, mute);
+    } else {
+      node_.CarriedRefused(session, protocol, mute);
+    }
+  }
+  session.carried.erase(session.carried.begin(),
+                        session.carried.begin() + static_cast<ptrdiff_t>(done));
+}
+
+// Of all that the session sent after this one: kNone if something is still open, kReply if
+// something was or may have been executed, else kNotExecuted.
+Carrier::Outcome Carrier::OutcomeBehind(const Session& session, size_t at) const {
+  Outcome all = Outcome::kNotExecuted;
+  for (size_t i = at + 1; i < session.carried.size(); ++i) {
+    const Outcome one = pending_.at(session.carried[i]).outcome;
+    if (one == Outcome::kNone) return one;
+    if (one != Outcome::kNotExecuted) all = Outcome::kReply;
+  }
+  return all;
+}
+
+size_t Carrier::GiveBack(Session& session, size_t from) {
+  for (size_t i = from; i < session.carried.size(); ++i) {
+    const Iterator it = pending_.find(session.carried[i]);
+    Pending pending = std::move(it->second);
+    pending_.erase(it);
+    node_.CarriedBack(session, std::move(pending.request));
+  }
+  return session.carried.size();
 }
 
 }  // namespace kvorum::server

@@ -13,6 +13,11 @@
 //
 // Why the newer term decides: terms only grow along a log, and the leader it was sent to appends it
 // under its own term or refuses it (Forward::term).
+//
+// Outcomes come out of order: the leader's answer to a command that was repeated over a new link
+// may be here before the log has told what became of the one before it. So an outcome is kept until
+// those of all earlier commands of its session are known, and what was not executed is decided anew
+// only if nothing behind it was.
 #pragma once
 
 #include <cstdint>
@@ -54,6 +59,7 @@ class Carrier {
   store::ReplySink* Watch();
   void TermApplied(Term term);
   void StateReplaced();
+  // Nothing waits longer for its outcome.
   void Expire(Micros now, Micros timeout);
   [[nodiscard]] Micros NextExpiry(Micros timeout) const;
   // The client is gone; its commands may still take effect.
@@ -64,6 +70,12 @@ class Carrier {
   [[nodiscard]] uint64_t start() const { return start_; }
 
  private:
+  enum class Outcome : uint8_t {
+    kNone,
+    kReply,
+    kNotExecuted,
+    kUnknown,
+  };
   struct Pending {
     Session* session;
     OwnedRequest request;
@@ -71,12 +83,22 @@ class Carrier {
     NodeId leader;
     Term term;
     Micros at = 0;
+    Outcome outcome = Outcome::kNone;
+    std::string bytes;  // kReply
+    Position position;
   };
   class LogWatcher;
   using Iterator = std::map<uint64_t, Pending>::iterator;
 
-  Iterator GiveBack(Iterator it);
-  Iterator GiveUp(Iterator it);
+  // Nothing has been heard of it yet.
+  Iterator FindOpen(uint64_t sequence);
+  void Reply(Iterator it, std::string bytes, Position position);
+  // Writes get `outcome`; reads have no effect and can always be decided anew.
+  template <class Predicate>
+  void Settle(Outcome outcome, Predicate predicate);
+  void Deliver(Session& session);
+  [[nodiscard]] Outcome OutcomeBehind(const Session& session, size_t at) const;
+  size_t GiveBack(Session& session, size_t from);
   ForwardedCommand Encode(uint64_t sequence, const Pending& pending) const;
 
   Node& node_;

@@ -179,11 +179,8 @@ void Node::CollectGarbage() {
 void Node::EndReply(Session& session, uint64_t sequence) {
   ++session.commands;
   if (session.kind == PortKind::kRemote) {
-    if (!session.closed) {
-      remote_replies_[session.remote_node].replies.push_back({sequence, false,
-                                                              std::exchange(session.position, {}),
-                                                              std::exchange(session.output, {})});
-    }
+    ReplyRemote(session, {sequence, false, std::exchange(session.position, {}),
+                          std::exchange(session.output, {})});
     return;
   }
   MarkOutput(session);
@@ -196,6 +193,7 @@ void Node::Release(Session& session, uint32_t Session::* count) {
   if (session.Owed()) return;
   if (session.HasWork()) MarkDirty(session);
   if (session.closing) MarkOutput(session);
+  CloseIfUnlinked(session);
 }
 
 void Node::PutBack(Session& session, OwnedRequest request) {
@@ -219,7 +217,8 @@ void Node::Unstall(Stall why) {
 void Node::UnparkExpired() {
   const Micros timeout = Micros{config_.election_park_timeout_ms} * 1000;
   for (Session* session : stalled_) {
-    if (session->stall == Stall::kParked && now().boot_us - session->parked_at >= timeout) {
+    if (session->stall == Stall::kParked && session->parked_at != 0 &&
+        now().boot_us - session->parked_at >= timeout) {
       MarkDirty(*session);
     }
   }
@@ -242,6 +241,7 @@ void Node::ProposeOpenBatch() {
   if (writer_.count() == 0) return;
   open_.envelope = Payload(writer_.Finish(now().wall_ms, rng_.Next()));
   open_.at = now().boot_us;
+  open_.term = member_.core().term();
   const replica::ProposalId id = open_.id;
   batches_.push_back(std::move(open_));
   open_ = Batch{.id = id + 1};
@@ -270,7 +270,14 @@ void Node::Requeue(Batch& batch) {
     } else {
       request.reply = std::move(waiter.bytes);
     }
-    PutBack(*waiter.session, std::move(request));
+    // Whoever carried it here knows from the log that it is lost, and carries it anew.
+    const bool known_lost =
+        waiter.session->kind == PortKind::kRemote && batch.term != member_.core().term();
+    if (known_lost) {
+      RefuseRemote(*waiter.session, waiter.sequence);
+    } else {
+      PutBack(*waiter.session, std::move(request));
+    }
     if (waiter.kind == Waiter::Kind::kWrite) Release(*waiter.session, &Session::writes);
   }
 }
@@ -427,6 +434,12 @@ void Node::CarriedUnknown(Session& session, resp::Protocol protocol, bool mute) 
   stats_.indoubt.Add();
   std::string bytes;
   resp::Reply(&bytes, protocol).Error(kInDoubt);
+  CarriedReply(session, bytes, mute, {});
+}
+
+void Node::CarriedRefused(Session& session, resp::Protocol protocol, bool mute) {
+  std::string bytes;
+  resp::Reply(&bytes, protocol).Error(kClusterDown);
   CarriedReply(session, bytes, mute, {});
 }
 

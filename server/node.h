@@ -222,6 +222,8 @@ class Node final : public replica::Clients, public replica::Transport {
   void CarriedReply(Session& session, std::string_view bytes, bool mute, Position position);
   void CarriedBack(Session& session, OwnedRequest request);
   void CarriedUnknown(Session& session, resp::Protocol protocol, bool mute);
+  // Not executed, and too late to try again: what its client sent behind it was.
+  void CarriedRefused(Session& session, resp::Protocol protocol, bool mute);
 
  private:
   // What a batch owes. In the order of the replies of each session.
@@ -243,6 +245,7 @@ class Node final : public replica::Clients, public replica::Transport {
     Payload envelope;  // shared with the log
     std::vector<Waiter> waiters;
     Micros at = 0;
+    Term term;
   };
   struct WaitingRead {
     replica::ReadTicket ticket;
@@ -304,7 +307,12 @@ class Node final : public replica::Clients, public replica::Transport {
 
   // node_remote.cc
   void OnForward(NodeId from, Forward forward);
-  void RefuseRemote(Session& session, uint64_t sequence);
+  void CloseRemotes(NodeId node);
+  void CloseIfUnlinked(Session& session);
+  struct RemoteReplies;
+  RemoteReplies& RepliesFor(NodeId node, uint64_t start);
+  void ReplyRemote(const Session& session, ForwardedReply reply);
+  void RefuseRemote(const Session& session, uint64_t sequence);
   void SendRemoteReplies();
 
   Config& config_;

@@ -13,8 +13,6 @@
 namespace kvorum::server {
 namespace {
 
-constexpr std::string_view kClusterDown = "CLUSTERDOWN The cluster is down";
-
 std::vector<std::string> Copy(store::Argv argv) { return {argv.begin(), argv.end()}; }
 
 OwnedRequest Own(const Request& request) {
@@ -45,6 +43,7 @@ void Node::Process(Session& session) {
   size_t budget = kCommandsPerTurn;
   if (ProcessBacklog(session, budget)) ProcessInput(session, budget);
   if (budget == 0) MarkDirty(session);
+  CloseIfUnlinked(session);
 }
 
 // A client that does not read is not served more: its replies would only pile up here. It is looked
@@ -130,6 +129,10 @@ void Node::ProtocolError(Session& session, const resp::ParseResult& result) {
 // ---- routing ----------------------------------------------------------------------------------
 
 Node::Verdict Node::Dispatch(Session& session, const Request& request) {
+  if (session.kind == PortKind::kRemote && session.remote_term != member_.core().term()) {
+    RefuseRemote(session, request.sequence);
+    return Verdict::kDone;
+  }
   std::string error;
   resp::Reply reply(&error, request.protocol);
   const store::CommandRow* row = index_.Resolve(request.argv, reply);
@@ -352,13 +355,12 @@ Node::Verdict Node::Elsewhere(Session& session, const Request& request,
 // client does when it is told.
 Node::Verdict Node::Park(Session& session, const Request& request) {
   if (session.Owed()) return Stalled(session, Stall::kOrder);
-  if (session.parked_at == 0) session.parked_at = now().boot_us;
-  if (now().boot_us - session.parked_at >= Micros{config_.election_park_timeout_ms} * 1000) {
+  // What was carried here waits where it came from, too, and its client is told there.
+  const bool timed = session.kind != PortKind::kRemote;
+  if (timed && session.parked_at == 0) session.parked_at = now().boot_us;
+  if (timed &&
+      now().boot_us - session.parked_at >= Micros{config_.election_park_timeout_ms} * 1000) {
     stats_.park_timeouts.Add();
-    if (session.kind == PortKind::kRemote) {
-      RefuseRemote(session, request.sequence);
-      return Verdict::kDone;
-    }
     return Refuse(session, request, kClusterDown);
   }
   if (session.stall != Stall::kParked) {

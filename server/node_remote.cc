@@ -22,13 +22,12 @@ void Node::OnPeer(NodeId from, PeerMessage message, Now arrived) {
 }
 
 void Node::OnForward(NodeId from, Forward forward) {
-  RemoteReplies& replies = remote_replies_[from];
-  replies.start = forward.start;
   const raft::Core& core = member_.core();
   if (!core.IsLeader() || core.term() != forward.term) {
     // What is repeated after a lost link may have been taken on before, by this process or by one
     // that has died since, and be in the log: refused now, it could be executed twice.
     if (forward.repeated) return;
+    RemoteReplies& replies = RepliesFor(from, forward.start);
     for (const ForwardedCommand& command : forward.commands) {
       replies.replies.push_back({.sequence = command.sequence, .refused = true});
     }
@@ -36,6 +35,7 @@ void Node::OnForward(NodeId from, Forward forward) {
   }
   // Leadership does not survive the process, so neither need this.
   RemoteProgress& progress = remote_progress_[from];
+  if (progress.start != forward.start) CloseRemotes(from);
   if (progress.start != forward.start || progress.term != forward.term) {
     progress = {forward.start, 0, forward.term};
   }
@@ -48,7 +48,11 @@ void Node::OnForward(NodeId from, Forward forward) {
       session->remote_node = from;
       session->remote_client = command.client;
     }
+    // Of the rest its node knows that it was never executed, and has carried it anew.
+    if (session->remote_term != forward.term) session->backlog.clear();
     session->remote_start = forward.start;
+    session->remote_term = forward.term;
+    session->unlinked = false;
     PutBack(*session, {.argv = std::move(command.argv),
                        .database = command.database,
                        .protocol = command.protocol,
@@ -56,9 +60,29 @@ void Node::OnForward(NodeId from, Forward forward) {
   }
 }
 
-void Node::RefuseRemote(Session& session, uint64_t sequence) {
+void Node::CloseRemotes(NodeId node) {
+  for (auto it = remotes_.lower_bound({node, 0});
+       it != remotes_.end() && it->first.first == node;) {
+    Session* session = it->second;
+    ++it;
+    Closed(session);
+  }
+}
+
+// Of the process of that node that carries now: an earlier one reads nothing any more.
+Node::RemoteReplies& Node::RepliesFor(NodeId node, uint64_t start) {
+  RemoteReplies& replies = remote_replies_[node];
+  if (replies.start != start) replies = {.start = start};
+  return replies;
+}
+
+void Node::ReplyRemote(const Session& session, ForwardedReply reply) {
   if (session.closed) return;
-  remote_replies_[session.remote_node].replies.push_back({.sequence = sequence, .refused = true});
+  RepliesFor(session.remote_node, session.remote_start).replies.push_back(std::move(reply));
+}
+
+void Node::RefuseRemote(const Session& session, uint64_t sequence) {
+  ReplyRemote(session, {.sequence = sequence, .refused = true});
 }
 
 void Node::SendRemoteReplies() {
@@ -68,16 +92,22 @@ void Node::SendRemoteReplies() {
   }
 }
 
+// What was taken on and not executed yet still is, or its node would wait for it in vain; what was
+// executed is found in the log.
 void Node::OnLinkReset(NodeId peer) {
   carrier_.OnLinkReset(peer);
-  // Its clients' replies cannot reach it; what they wrote is found in its log.
   for (auto it = remotes_.lower_bound({peer, 0});
        it != remotes_.end() && it->first.first == peer;) {
     Session* session = it->second;
     ++it;
-    Closed(session);
+    session->unlinked = true;
+    CloseIfUnlinked(*session);
   }
   remote_replies_.erase(peer);
+}
+
+void Node::CloseIfUnlinked(Session& session) {
+  if (session.unlinked && !session.Owed() && session.backlog.empty()) Closed(&session);
 }
 
 void Node::OnLinkUp(NodeId peer) {

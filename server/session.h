@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -47,6 +48,9 @@ struct OwnedRequest {
   bool mute = false;
   uint64_t sequence = 0;
 };
+
+// The reply to what was not executed because nobody leads.
+inline constexpr std::string_view kClusterDown = "CLUSTERDOWN The cluster is down";
 
 enum class ReplyMode : uint8_t { kOn, kOff, kSkip };
 
@@ -89,9 +93,10 @@ struct Session {
   bool no_touch = false;
 
   // ---- what is owed ---------------------------------------------------------------------------
-  uint32_t writes = 0;    // in batches
-  uint32_t reads = 0;     // waiting for a read point
-  uint32_t forwards = 0;  // carried to the leader
+  uint32_t writes = 0;            // in batches
+  uint32_t reads = 0;             // waiting for a read point
+  uint32_t forwards = 0;          // carried to the leader
+  std::vector<uint64_t> carried;  // by which sequences of the carrier, in order
   bool forwards_write = false;
   Term forwards_term;
   uint64_t batch = 0;                // the newest batch it has a write in
@@ -115,6 +120,8 @@ struct Session {
   NodeId remote_node;         // kRemote
   uint64_t remote_client = 0;
   uint64_t remote_start = 0;
+  Term remote_term;       // of the leader that its backlog was carried to
+  bool unlinked = false;  // kRemote: its node has lost the link; closed when its backlog is done
 
   // ---- for CLIENT LIST ------------------------------------------------------------------------
   Micros last_active = 0;
