@@ -15,6 +15,7 @@
 #include <fstream>
 #include <iostream>
 #include <random>
+#include <set>
 #include <thread>
 
 extern char** environ;
@@ -25,29 +26,28 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Ports nobody listens on, below the range that outgoing connections are taken from: a client that
-// asks again and again for a dead node must not be given that very port. All are held until the
-// last was found, so that no two are the same.
+// asks again and again for a dead node must not be given that very port. None is given twice in one
+// process, because who was given one may not listen on it yet, or may be dead for a while.
 class FreePorts {
  public:
-  ~FreePorts() {
-    for (const int fd : held_) close(fd);
-  }
   int Next() {
     for (;;) {
       const int port = std::uniform_int_distribution<int>(10'000, 30'000)(random_);
+      if (!given_.insert(port).second) continue;
       const int fd = socket(AF_INET, SOCK_STREAM, 0);
       sockaddr_in address{};
       address.sin_family = AF_INET;
       address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
       address.sin_port = htons(static_cast<uint16_t>(port));
-      held_.push_back(fd);
-      if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) return port;
+      const bool bound = bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+      close(fd);
+      if (bound) return port;
     }
   }
 
  private:
+  static inline std::set<int> given_;
   std::random_device random_;
-  std::vector<int> held_;
 };
 
 int WaitForExit(pid_t pid, std::chrono::milliseconds patience) {
