@@ -228,6 +228,7 @@ Finding CheckLinearizable(const History& history, uint64_t budget) {
     const Verdict verdict = search.Run();
     if (verdict == Verdict::kLinearizable) continue;
     Finding finding{verdict, search.Stuck()};
+    if (verdict == Verdict::kTooHard) return finding;
     for (const Op* op : ops) finding.why += Describe(*op) + "\n";
     return finding;
   }

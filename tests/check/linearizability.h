@@ -17,7 +17,7 @@ enum class Verdict : uint8_t { kLinearizable, kNot, kTooHard };
 
 struct Finding {
   Verdict verdict = Verdict::kLinearizable;
-  std::string why;  // the part of the history that cannot be explained
+  std::string why;  // where it got stuck, and with kNot the whole group of keys
 };
 
 // `budget`: states visited at most for one group of keys; beyond it kTooHard, which callers count

@@ -41,6 +41,7 @@ void Network::Send(NodeId from, NodeId to, server::PeerMessage message) {
   if (!links_.contains({from, to})) return;
   ++world_.figures().messages;
   world_.watcher().Sent(from, to, message);
+  if (tap_ && !tap_(from, to, message)) return;
   if (!Between(from, to).up) return;
   if (std::holds_alternative<raft::Message>(message)) {
     return SendLossy(from, to, std::move(message));
@@ -52,6 +53,12 @@ void Network::Send(NodeId from, NodeId to, server::PeerMessage message) {
   if (!std::exchange(link.pumping, true)) {
     world_.events().At(due, [this, key = Key(from, to)] { Pump(key); });
   }
+}
+
+void Network::Inject(NodeId from, NodeId to, server::PeerMessage message, Micros delay) {
+  world_.events().After(delay, [this, from, to, message = std::move(message)]() mutable {
+    Deliver(from, to, std::move(message));
+  });
 }
 
 void Network::SendLossy(NodeId from, NodeId to, server::PeerMessage message) {

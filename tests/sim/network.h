@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <utility>
@@ -40,6 +41,13 @@ class Network {
   void Died(NodeId node, bool silent);
   // A delay of one message between a client and a node.
   Micros ClientDelay();
+
+  // ---- for scripts ------------------------------------------------------------------------------
+  // Sees every message when it is sent, and may change it; false drops it.
+  using Tap = std::function<bool(NodeId from, NodeId to, server::PeerMessage& message)>;
+  void SetTap(Tap tap) { tap_ = std::move(tap); }
+  // Delivers a message as if it had been on the way until then.
+  void Inject(NodeId from, NodeId to, server::PeerMessage message, Micros delay);
 
   // ---- faults -----------------------------------------------------------------------------------
   // Cuts and clogs add up, and each must be taken back, unless Heal did: the epoch tells.
@@ -97,6 +105,7 @@ class Network {
   std::map<Key, Link> links_;
   std::map<Key, Pair> pairs_;
   uint64_t epoch_ = 0;
+  Tap tap_;
   std::map<NodeId, bool> silent_;  // machines without power
 };
 

@@ -95,6 +95,7 @@ struct Plan {
   uint64_t snapshot_log_bytes = 16 << 10;
   uint64_t keep_log_bytes = 4 << 10;
   uint32_t drift_percent = 50;  // the bound that the nodes believe in
+  bool equal_timeouts = false;  // every node draws the same random numbers
   int skew_percent = 10;        // how far clocks run from true time, either way; within the bound
 
   Micros chaos_us = 6'000'000;   // faults happen

@@ -54,6 +54,7 @@ void Figures::Add(const Figures& other) {
   unknown += other.unknown;
   witnessed += other.witnessed;
   searched += other.searched;
+  too_hard += other.too_hard;
   redirects += other.redirects;
   indoubt += other.indoubt;
   carried += other.carried;
@@ -73,13 +74,15 @@ std::string Describe(const Figures& f, double seconds, int jobs) {
   std::snprintf(text, sizeof text,
                 "%llu seeds, %.0f s simulated in %.1f s on %d cores (%.0f:1 per core), %llu "
                 "events, %llu messages\n"
-                "operations: %llu known, %llu unknown; %llu checked by the log, %llu by search; "
+                "operations: %llu known, %llu unknown; %llu checked by the log, %llu by search, "
+                "%llu given up by search; "
                 "%llu redirects, %llu in doubt, %llu carried\n"
                 "cluster: %llu elections, %llu entries committed, %llu states compared\n",
                 U(f.seeds), simulated, seconds, jobs,
                 core_seconds > 0 ? simulated / core_seconds : 0, U(f.events), U(f.messages),
-                U(f.operations), U(f.unknown), U(f.witnessed), U(f.searched), U(f.redirects),
-                U(f.indoubt), U(f.carried), U(f.elections), U(f.entries), U(f.digests));
+                U(f.operations), U(f.unknown), U(f.witnessed), U(f.searched), U(f.too_hard),
+                U(f.redirects), U(f.indoubt), U(f.carried), U(f.elections), U(f.entries),
+                U(f.digests));
   std::string all = text;
   all += "faults:";
   for (size_t i = 0; i < kFaultKinds; ++i) {

@@ -59,6 +59,7 @@ struct Figures {
   uint64_t unknown = 0;
   uint64_t witnessed = 0;  // checked by their place in the log
   uint64_t searched = 0;   // checked by search
+  uint64_t too_hard = 0;   // the search was given up
   uint64_t redirects = 0;
   uint64_t indoubt = 0;
   uint64_t carried = 0;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Micros kPatienceUs = 3'000'000;
 constexpr size_t kMostAtOnce = 6;
+constexpr Micros kMostBetweenUs = 2000;
 
 std::string Encode(const std::vector<std::string>& argv) {
   std::string text = "*" + std::to_string(argv.size()) + "\r\n";
@@ -139,6 +140,9 @@ void SimClient::Send(std::deque<Pending> batch) {
     std::move(batch.begin(), batch.end(), std::front_inserter(again_));
     return SendAgain(20'000);
   }
+  // What is pipelined need not arrive at once.
+  const bool piecemeal = batch.size() > 1 && rng_.OneIn(1, 2);
+  Micros delay = 0;
   std::string bytes;
   for (Pending& pending : batch) {
     world_.Trace("client " + std::to_string(number_) + " -> " + world_.node(node_).Name() +
@@ -146,9 +150,17 @@ void SimClient::Send(std::deque<Pending> batch) {
                  check::Describe(pending.op));
     ++pending.attempts;
     bytes += Encode(pending.op.argv);
+    if (!piecemeal) continue;
+    pending.op.invoked = world_.events().now() + delay;
+    world_.events().After(delay,
+                          [this, generation = generation_, piece = std::exchange(bytes, {})] {
+                            if (generation != generation_ || connection_ == 0) return;
+                            world_.node(node_).SendBytes(connection_, piece);
+                          });
+    delay += rng_.Below(kMostBetweenUs);
   }
   sent_ = std::move(batch);
-  world_.node(node_).SendBytes(connection_, std::move(bytes));
+  if (!piecemeal) world_.node(node_).SendBytes(connection_, std::move(bytes));
   world_.events().After(kPatienceUs, [this, attempt = ++attempt_] { OnTimeout(attempt); });
 }
 

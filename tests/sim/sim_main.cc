@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "tests/sim/campaign.h"
+#include "tests/sim/course.h"
 #include "tests/sim/minimize.h"
+#include "tests/sim/scenario.h"
 #include "tests/sim/world.h"
 
 namespace {
@@ -23,6 +25,9 @@ struct Arguments {
   bool some = false;  // --only was given
   bool trace = false;
   bool minimize = false;
+  bool list = false;
+  std::string scenario;
+  std::string course;
 };
 
 int Usage() {
@@ -32,7 +37,11 @@ int Usage() {
       "                                                its faults, by number\n"
       "kvorum-sim --seed N --minimize                  finds the faults that a failing run needs\n"
       "kvorum-sim --seeds COUNT | --campaign SECONDS [--first-seed S] [--jobs N]\n"
-      "                                                runs many; stops at the first that fails\n",
+      "                                                runs many; stops at the first that fails\n"
+      "kvorum-sim --scenario N|all [--seeds COUNT] [--trace]\n"
+      "                                                the scripted fault scenarios, by number\n"
+      "kvorum-sim --course NAME|all [--seeds COUNT]    the course simulator's scenarios, scored\n"
+      "kvorum-sim --list                               what scenarios there are\n",
       stderr);
   return 2;
 }
@@ -60,6 +69,10 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
       arguments->minimize = true;
       continue;
     }
+    if (option == "--list") {
+      arguments->list = true;
+      continue;
+    }
     if (i + 1 == argc) return false;
     const std::string value = argv[++i];
     const uint64_t number = std::strtoull(value.c_str(), nullptr, 10);
@@ -73,6 +86,10 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
       arguments->campaign.jobs = static_cast<int>(number);
     } else if (option == "--campaign") {
       arguments->campaign.seconds = std::strtod(value.c_str(), nullptr);
+    } else if (option == "--scenario") {
+      arguments->scenario = value;
+    } else if (option == "--course") {
+      arguments->course = value;
     } else if (option == "--only") {
       arguments->only = Numbers(value);
       arguments->some = true;
@@ -80,7 +97,9 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
       return false;
     }
   }
-  return arguments->seed != 0 || arguments->campaign.count != 0 || arguments->campaign.seconds > 0;
+  return arguments->seed != 0 || arguments->campaign.count != 0 ||
+         arguments->campaign.seconds > 0 || arguments->list || !arguments->scenario.empty() ||
+         !arguments->course.empty();
 }
 
 Plan PlanOf(const Arguments& arguments) {
@@ -138,8 +157,8 @@ int RunMany(const Arguments& arguments) {
       RunCampaign(arguments.campaign, [](uint64_t seed) { return World(Plan::Swarm(seed)).Run(); });
   if (!result.ok) {
     const auto seed = static_cast<unsigned long long>(result.failed_seed);
-    std::fprintf(stderr, "seed %llu failed: %s\nreplay: kvorum-sim --seed %llu --trace\n", seed,
-                 result.failure.c_str(), seed);
+    std::fprintf(stderr, "seed %llu failed: %.6000s\nreplay: kvorum-sim --seed %llu --trace\n",
+                 seed, result.failure.c_str(), seed);
     return 1;
   }
   std::fputs(Describe(result.figures, result.seconds, arguments.campaign.jobs).c_str(), stdout);
@@ -154,11 +173,48 @@ int RunMany(const Arguments& arguments) {
   return 1;
 }
 
+int RunScenarios(const Arguments& arguments) {
+  int failed = 0;
+  int found = 0;
+  for (const Scenario& scenario : AllScenarios()) {
+    if (arguments.scenario != "all" && arguments.scenario != std::to_string(scenario.number)) {
+      continue;
+    }
+    ++found;
+    Campaign campaign = arguments.campaign;
+    campaign.quiet = true;
+    if (campaign.count == 0) campaign.count = 5;
+    const CampaignResult result = RunCampaign(
+        campaign, [&](uint64_t seed) { return RunScenario(scenario, seed, arguments.trace); });
+    std::printf("%-6s %3d  %s\n", result.ok ? "ok" : "FAILED", scenario.number, scenario.what);
+    if (result.ok) continue;
+    ++failed;
+    const auto seed = static_cast<unsigned long long>(result.failed_seed);
+    std::printf(
+        "  seed %llu: %s\n  replay: kvorum-sim --scenario %d --first-seed %llu --seeds 1 --trace\n",
+        seed, result.failure.c_str(), scenario.number, seed);
+  }
+  std::printf("%d scenarios, %d failed\n", found, failed);
+  return found == 0 || failed != 0 ? 1 : 0;
+}
+
+int List() {
+  for (const Scenario& scenario : AllScenarios()) {
+    std::printf("%3d  %s\n", scenario.number, scenario.what);
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Arguments arguments;
   if (!Parse(argc, argv, &arguments)) return Usage();
+  if (arguments.list) return List();
+  if (!arguments.scenario.empty()) return RunScenarios(arguments);
+  if (!arguments.course.empty()) {
+    return RunCourse(arguments.course, arguments.campaign) ? 0 : 1;
+  }
   if (arguments.minimize) return Minimize(arguments);
   return arguments.seed != 0 ? ReplayOne(arguments) : RunMany(arguments);
 }

@@ -91,7 +91,7 @@ void SimNode::Start() {
   process.node = std::make_unique<server::Node>(
       config_, std::move(process.booted.restart), *process.booted.machine,
       *process.booted.snapshots, server::NodeSeams{process, process, process, process, process},
-      life_, disk_rng_.Next(), Clocks());
+      life_, world_.plan().equal_timeouts ? 1 : disk_rng_.Next(), Clocks());
   world_.watcher().Booted(*this, restart);
   world_.network().Started(id_);
   Kick(turn_rng_.Between(0, kBootMostUs));

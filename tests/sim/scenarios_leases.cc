@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scenarios 101 to 111: leases, elections on evidence, carried commands.
+#include <algorithm>
+
+#include "tests/sim/scenario.h"
+
+namespace kvorum::sim {
+namespace {
+
+using server::PortKind;
+
+// Clients that mostly read, without a pause, at the node that they know.
+void Readers(Lab& lab, int clients) {
+  lab.plan.think_most_us = 1'000;
+  lab.world().plan().think_most_us = 1'000;
+  lab.Load(clients);
+}
+
+void VoteRightAfterARestart(Lab& lab) {  // 101
+  lab.plan.delay_most_us = 200;
+  lab.plan.sync_most_us = 200;
+  const NodeId leader = lab.Begin();
+  Readers(lab, 4);
+  for (int i = 0; i < 10 && !lab.failed(); ++i) {
+    const NodeId now = lab.WaitForLeader(lab.ET(10));
+    const NodeId witness = lab.Others(now)[0];
+    const NodeId other = lab.Others(now)[1];
+    lab.Run(lab.Random(20'000, 60'000));
+    // `other` has not heard the leader for longer than a promise lasts, but for less than it takes
+    // to run by itself; `witness` has answered a moment ago.
+    lab.CutBoth(now, other);
+    lab.Run(30'000);
+    lab.Kill(witness);
+    lab.CutBoth(now, witness);
+    lab.Run(lab.Random(100, 600));
+    lab.Start(witness);
+    lab.Run(3'200);  // the link between the two is up
+    for (int ask = 0; ask < 10; ++ask) {
+      lab.node(other).PeerUnreachable(now);
+      lab.Run(500);
+    }
+    lab.Run(60'000);
+    lab.network().Heal();
+    lab.Run(lab.ET(2));
+  }
+  lab.Expect(leader != NodeId(), "a leader");
+}
+
+void RefusedLinksToALivingLeader(Lab& lab) {  // 102
+  lab.plan.delay_most_us = 300;
+  lab.plan.sync_most_us = 300;
+  lab.Begin();
+  Readers(lab, 4);
+  for (int i = 0; i < 10; ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    lab.Fault(FaultKind::kResetLeader, leader, lab.Random(5'000, 80'000));
+    lab.Run(lab.Random(50'000, 300'000));
+  }
+}
+
+void EvidenceAtOneOnly(Lab& lab) {  // 103
+  const NodeId leader = lab.Begin();
+  lab.Load(2);
+  lab.Run(50'000);
+  const Term term = lab.term();
+  const NodeId one = lab.Others(leader)[0];
+  for (int i = 0; i < 5; ++i) {
+    lab.network().Reset(leader, one, 60'000);
+    lab.Run(150'000);
+  }
+  lab.Expect(lab.leader() == leader && lab.term() == term, "no election, no term change");
+}
+
+void EvidenceAtBoth(Lab& lab) {  // 104
+  lab.plan.delay_most_us = 200;
+  lab.plan.sync_most_us = 300;
+  const NodeId leader = lab.Begin();
+  lab.Load(2);
+  lab.Run(50'000);
+  const Term term = lab.term();
+  lab.Kill(leader);
+  lab.WaitForLeader(lab.ET(1));
+  lab.Expect(lab.term() - term <= 2, "within two rounds of votes");
+}
+
+void TransferUnderReads(Lab& lab) {  // 105
+  lab.plan.delay_most_us = 300;
+  lab.Begin();
+  Readers(lab, 5);
+  for (int i = 0; i < 20; ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(6));
+    lab.Fault(FaultKind::kTransfer, leader, 0, lab.Others(leader)[lab.rng.Below(2)]);
+    lab.Run(lab.Random(5'000, 120'000));
+  }
+}
+
+void EveryLeaseLapses(Lab& lab) {  // 106
+  const NodeId leader = lab.Begin();
+  Readers(lab, 4);
+  lab.Run(50'000);
+  const Term term = lab.term();
+  for (int i = 0; i < 25; ++i) {
+    for (const NodeId id : lab.world().Ids()) lab.node(id).Pause(lab.Random(1'000, 100'000));
+    lab.Run(lab.Random(200'000, 300'000));
+  }
+  lab.Expect(lab.leader() == leader && lab.term() == term, "slower, but no election");
+}
+
+void PausedMachine(Lab& lab) {  // 107
+  lab.plan.delay_most_us = 300;
+  lab.Begin();
+  Readers(lab, 5);
+  for (int i = 0; i < 6; ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    lab.Run(lab.Random(20'000, 60'000));
+    lab.node(leader).PauseMachine(5'000'000 / (i + 1));
+    lab.Run(5'000'000 / (i + 1) + lab.ET(3));
+  }
+}
+
+void DeposedWithWritesInFlight(Lab& lab) {  // 108
+  lab.plan.delay_most_us = 500;
+  lab.Begin();
+  lab.Run(50'000);
+  for (int i = 0; i < 8; ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    SimClient& client = lab.Client();
+    client.Use(leader, lab.rng.OneIn(1, 2) ? PortKind::kProxy : PortKind::kCluster);
+    std::vector<std::vector<std::string>> commands;
+    for (int n = 0; n < 100; ++n) {
+      commands.push_back({"APPEND", "key" + std::to_string(n % 7), lab.Unique()});
+    }
+    client.AskAll(commands);
+    lab.Run(lab.Random(0, 3'000));
+    lab.network().Inject(leader, lab.Others(leader)[lab.rng.Below(2)],
+                         raft::Message(raft::TimeoutNow{lab.term()}), 0);
+    lab.Run(lab.Random(5'000, 200'000));
+  }
+  lab.Until([&lab] { return lab.leader() != NodeId(); }, lab.ET(10));
+  lab.Run(500'000);
+  lab.Expect(lab.world().figures().unknown == 0, "every write of a connected node has an outcome");
+}
+
+void CarriedThroughAKill(Lab& lab) {  // 109
+  lab.plan.delay_most_us = 300;
+  lab.plan.sync_most_us = 1'000;
+  lab.Begin();
+  for (int i = 0; i < 12 && !lab.failed(); ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    for (const NodeId id : lab.Others(leader)) {
+      SimClient& client = lab.Client();
+      client.Use(id, PortKind::kProxy);
+      client.AskAll({{"INCR", "counter"},
+                     {"APPEND", "key", lab.Unique()},
+                     {"GET", "key"},
+                     {"INCR", "counter"}});
+    }
+    lab.Run(i * 150);  // every step of the path
+    if (lab.rng.OneIn(1, 3)) {
+      lab.node(leader).DieInAWrite(disk::CrashMode::kProcess, false, [] {});
+    } else {
+      lab.Kill(leader);
+    }
+    lab.Run(lab.Random(20'000, 400'000));
+    lab.Start(leader);
+    lab.Run(300'000);
+  }
+  lab.Expect(lab.world().figures().unknown == 0, "nobody at a living follower is left in doubt");
+}
+
+void DelayedForward(Lab& lab) {  // 110
+  lab.plan.delay_most_us = 300;
+  lab.Begin();
+  for (int i = 0; i < 6 && !lab.failed(); ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    const NodeId from = lab.Others(leader)[0];
+    const NodeId other = lab.Others(leader)[1];
+    lab.network().Clog(from, leader);
+    SimClient& client = lab.Client();
+    client.Use(from, PortKind::kProxy);
+    client.AskAll({{"INCR", "counter"}, {"APPEND", "key", lab.Unique()}});
+    lab.Run(5'000);
+    lab.MakeLeader(other);  // two elections, and the first leader again
+    lab.MakeLeader(leader);
+    lab.network().Open(from, leader);
+    lab.Run(lab.Random(20'000, 400'000));
+  }
+}
+
+void ForwarderRestarts(Lab& lab) {  // 111
+  lab.plan.delay_most_us = 500;
+  lab.Begin();
+  for (int i = 0; i < 10 && !lab.failed(); ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    const NodeId from = lab.Others(leader)[lab.rng.Below(2)];
+    for (int life = 0; life < 3; ++life) {
+      SimClient& client = lab.Client();
+      client.Use(from, PortKind::kProxy);
+      client.AskAll({{"INCR", "counter"}, {"APPEND", "key", lab.Unique()}, {"GET", "counter"}});
+      lab.Run(lab.Random(100, 3'000));
+      lab.Kill(from);
+      lab.Run(lab.Random(100, 2'000));
+      lab.Start(from);
+      lab.Run(lab.Random(500, 6'000));
+    }
+    lab.Run(100'000);
+  }
+}
+
+constexpr Scenario kScenarios[] = {
+    {101, "asked for a vote right after a restart", VoteRightAfterARestart},
+    {102, "links to a living leader are reset and refused", RefusedLinksToALivingLeader},
+    {103, "only one follower sees the evidence", EvidenceAtOneOnly},
+    {104, "both followers see it at once", EvidenceAtBoth},
+    {105, "leadership handed on with lease reads in flight", TransferUnderReads},
+    {106, "every lease lapses", EveryLeaseLapses},
+    {107, "a paused machine whose boot clock stood still", PausedMachine},
+    {108, "deposed with 100 writes in flight", DeposedWithWritesInFlight},
+    {109, "carried commands through a kill at every step", CarriedThroughAKill},
+    {110, "a carried command delayed past two elections", DelayedForward},
+    {111, "the forwarder restarts with the same id", ForwarderRestarts},
+};
+
+}  // namespace
+
+std::span<const Scenario> LeaseScenarios() { return kScenarios; }
+
+}  // namespace kvorum::sim
