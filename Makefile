@@ -2,7 +2,9 @@
 # Every target installs the Debian or Ubuntu packages that it misses (with sudo when not root) and
 # says what it does. The logic is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help build cluster cluster-stop test format lint asan tsan bench compat campaign clean
+.PHONY: help build cluster cluster-stop test format lint asan tsan bench compat campaign mutants fuzz chaos clean
+# The sizes of campaign, mutants, fuzz and chaos reach the scripts as they are.
+export SEEDS FIRST SCENARIOS COURSE FUZZ CHAOS CHAOS_SEED
 .NOTPARALLEL:
 
 help:           ## what there is
@@ -42,8 +44,17 @@ compat:         ## other client libraries; needs their package registries
 	@scripts/build release server
 	@python3 tests/compat/run.py --server build/release/bin/kvorum-server
 
-campaign:       ## the simulator until SEEDS (default 100000) are done
-	@scripts/campaign $(SEEDS)
+campaign:       ## simulator, scenarios, course, fuzz, chaos: SEEDS=100000 SCENARIOS=200 COURSE=200 FUZZ=0.1 CHAOS=600; 0 leaves one out
+	@scripts/campaign
+
+mutants:        ## planted bugs, each of which the simulator must find: within SEEDS=2000, or only ONLY=id,id
+	@scripts/mutants $(or $(SEEDS),2000) $(ONLY)
+
+fuzz:           ## libFuzzer over all that reads foreign bytes: FUZZ=1 times ten million runs of the parser, a million of the rest
+	@scripts/fuzz $(or $(FUZZ),1)
+
+chaos:          ## real processes, every fault, half the time on five nodes: CHAOS=120 seconds, CHAOS_SEED=the day's number
+	@scripts/chaos $(or $(CHAOS),120) $(CHAOS_SEED)
 
 clean:          ## remove build/; data of `make cluster` stays
 	rm -rf build
