@@ -93,7 +93,7 @@ struct Place {
 class Shim {
  public:
   // nullptr: this process is none of ours.
-  static Shim* Get() { return active_; }
+  static Shim* Get() { return active; }
 
   static void Start() {
     const char* control = getenv(kControlVariable);
@@ -104,7 +104,7 @@ class Shim {
     if (fd < 0) return;
     void* page = mmap(nullptr, sizeof(DiskControl), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
-    if (page != MAP_FAILED) active_ = new Shim(static_cast<DiskControl*>(page), root, journal);
+    if (page != MAP_FAILED) active = new Shim(static_cast<DiskControl*>(page), root, journal);
   }
 
   DiskControl& control() { return *control_; }
@@ -146,7 +146,7 @@ class Shim {
   }
 
   std::string BuryUnder(const char* path) {
-    const std::string grave = "grave-" + std::to_string(getpid()) + "-" + std::to_string(++graves_);
+    std::string grave = "grave-" + std::to_string(getpid()) + "-" + std::to_string(++graves_);
     if (link(path, (journal_ + "/" + grave).c_str()) != 0) return {};
     return grave;
   }
@@ -255,7 +255,7 @@ class Shim {
     }
   }
 
-  static Shim* active_;
+  static Shim* active;
   DiskControl* control_;
   std::string root_;
   std::string journal_;
@@ -266,7 +266,7 @@ class Shim {
   uint64_t graves_ = 0;
 };
 
-Shim* Shim::active_ = nullptr;
+Shim* Shim::active = nullptr;
 
 __attribute__((constructor)) void StartShim() { Shim::Start(); }
 
@@ -374,6 +374,8 @@ using kvorum::chaos::Change;
 using kvorum::chaos::Place;
 using kvorum::chaos::Shim;
 
+// Parameters are named as in the rest of this file, not as in the C library's headers.
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 extern "C" {
 
 int open(const char* path, int flags, ...) {
@@ -483,3 +485,4 @@ int clock_gettime(clockid_t clock, timespec* out) noexcept {
   return result;
 }
 }
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
