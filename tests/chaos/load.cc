@@ -44,6 +44,7 @@ void Load::Stop() {
 
 std::vector<std::string> Load::KeysOf(int group) const {
   std::vector<std::string> keys;
+  keys.reserve(kKeysOfGroup);
   for (int i = 0; i < kKeysOfGroup; ++i) {
     keys.push_back(shape_.prefix + ":" + std::to_string(group) + static_cast<char>('a' + i));
   }

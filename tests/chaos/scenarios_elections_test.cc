@@ -14,12 +14,14 @@ TEST_F(Elections, Scenario1_LeaderKilledWithAHundredWritesInFlight) {
   Start(3);
   const int leader = Leader();
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([this, i] {
       Client client(arena_->cluster(), recorder_, i, i % 2 == 0 ? Door::kProxy : Door::kCluster,
                     static_cast<uint64_t>(i));
       for (int round = 0; round < 6; ++round) {
         std::vector<Argv> pipeline;
+        pipeline.reserve(25);
         for (int n = 0; n < 25; ++n) pipeline.push_back({"INCR", "k" + std::to_string(n % 5)});
         client.Do(pipeline, 6000);
       }
