@@ -28,6 +28,15 @@ inline constexpr size_t kStrangerOutputBytes = size_t{64} << 10;
 // Commands of one session that a follower has carried to the leader and that are not answered.
 inline constexpr size_t kForwardsPerSession = 4096;
 
+// As many are carried at once as fit into the client's soft output limit, going by the largest
+// reply seen lately; before the first reply, this many.
+inline constexpr size_t kFirstForwards = 32;
+
+// The leader's end: replies for the clients of one other node that wait for its link. Beyond it
+// their commands are not executed for now. They go in messages of about kForwardReplyBytes.
+inline constexpr size_t kRemoteReplyBytes = size_t{8} << 20;
+inline constexpr size_t kForwardReplyBytes = size_t{1} << 20;
+
 // Peer frames. A frame carries one message; the largest is one entry with one huge value.
 inline constexpr size_t kMaxFrameBytes = size_t{600} << 20;
 // Queued for one peer and not written: beyond it Raft messages are dropped (they are sent again).
@@ -42,6 +51,7 @@ inline constexpr size_t kRaftLogArguments = 16;
 inline constexpr size_t kRaftLogArgumentBytes = 128;
 
 static_assert(kBatchBytes < kMaxFrameBytes);
+static_assert(kForwardReplyBytes < kRemoteReplyBytes && kRemoteReplyBytes < kPeerQueueBytes);
 static_assert(replica::kSnapshotPieceBytes < kPeerQueueBytes);
 
 }  // namespace kvorum::server

@@ -71,6 +71,7 @@ void Node::BeginTurn(Now time) {
   TellTime(time);
   room_ = member_.core().uncommitted_bytes() < raft::kMaxUncommittedBytes / 2;
   if (room_) Unstall(Stall::kRoom);
+  Unstall(Stall::kPeer);
 }
 
 void Node::EndTurn(Now time) {
@@ -207,7 +208,7 @@ void Node::Unstall(Stall why) {
   std::erase_if(stalled_, [&](Session* session) {
     if (session->stall != why && !session->closed) return false;
     session->in_stalled = false;
-    if (why == Stall::kParked) stats_.parked.Add(-1);
+    if (session->stall == Stall::kParked) stats_.parked.Add(-1);
     session->stall = Stall::kNone;
     MarkDirty(*session);
     return true;
@@ -327,7 +328,9 @@ void Node::ReadsReady(replica::ReadTicket up_to) {
   while (!reads_.empty() && reads_.front().ticket <= up_to) {
     WaitingRead read = std::move(reads_.front());
     reads_.pop_front();
-    if (!read.session->closed) {
+    if (!read.session->closed && !GoesOn(*read.session)) {
+      PutBack(*read.session, std::move(read.request));
+    } else if (!read.session->closed) {
       const std::vector<std::string_view> argv(read.request.argv.begin(), read.request.argv.end());
       ExecuteRead(*read.session,
                   {argv, read.request.database, read.request.protocol, read.request.mute,
@@ -419,6 +422,8 @@ void Node::Send(NodeId to, raft::Message message) {
 
 void Node::CarriedReply(Session& session, std::string_view bytes, bool mute, Position position) {
   session.position = position;
+  session.largest_reply =
+      std::max(bytes.size(), session.largest_reply - session.largest_reply / 64);
   if (!session.closed && !mute) session.output.append(bytes);
   EndReply(session, 0);
   Release(session, &Session::forwards);

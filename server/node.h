@@ -50,6 +50,8 @@ class PeerWire {
   virtual ~PeerWire() = default;
   virtual void SendToPeer(NodeId to, PeerMessage message) = 0;
   [[nodiscard]] virtual bool IsConnected(NodeId to) const = 0;
+  // Of carried commands and their replies: sent here and not yet on their way.
+  [[nodiscard]] virtual size_t QueuedBytes(NodeId to) const = 0;
 };
 
 // What the node asks of the process it runs in.
@@ -286,6 +288,7 @@ class Node final : public replica::Clients, public replica::Transport {
   void Process(Session& session);
   void ProcessSessions();
   [[nodiscard]] bool GoesOn(const Session& session) const;
+  void WaitForLink(Session& session);
   bool ProcessBacklog(Session& session, size_t& budget);
   void ProcessInput(Session& session, size_t& budget);
   Verdict Dispatch(Session& session, const Request& request);
@@ -314,6 +317,8 @@ class Node final : public replica::Clients, public replica::Transport {
   void ReplyRemote(const Session& session, ForwardedReply reply);
   void RefuseRemote(const Session& session, uint64_t sequence);
   void SendRemoteReplies();
+  [[nodiscard]] bool TakesReplies(NodeId node) const;
+  [[nodiscard]] size_t ForwardsAllowed(const Session& session) const;
 
   Config& config_;
   store::Machine& machine_;
@@ -342,6 +347,7 @@ class Node final : public replica::Clients, public replica::Transport {
   struct RemoteReplies {
     uint64_t start = 0;
     std::vector<ForwardedReply> replies;
+    size_t bytes = 0;
   };
   std::map<NodeId, RemoteReplies> remote_replies_;
   // Clients of other nodes, by node and the number that node gave them.

@@ -37,12 +37,17 @@ void Node::ProcessSessions() {
 }
 
 void Node::Process(Session& session) {
-  if (!session.HasWork() || !GoesOn(session)) return;
+  if (!session.HasWork()) return;
+  if (!GoesOn(session)) {
+    WaitForLink(session);
+    return;
+  }
   if (session.stall == Stall::kOrder) session.stall = Stall::kNone;
   session.last_active = now().boot_us;
   size_t budget = kCommandsPerTurn;
   if (ProcessBacklog(session, budget)) ProcessInput(session, budget);
   if (budget == 0) MarkDirty(session);
+  WaitForLink(session);
   CloseIfUnlinked(session);
 }
 
@@ -50,7 +55,15 @@ void Node::Process(Session& session) {
 // at again when they have left.
 bool Node::GoesOn(const Session& session) const {
   return !session.closing && session.stall != Stall::kWait &&
-         session.output.size() < config_.output_soft_limit;
+         session.output.size() < config_.output_soft_limit &&
+         (session.kind != PortKind::kRemote || TakesReplies(session.remote_node));
+}
+
+// A client of this node is looked at again when its output has left; a client of another node has
+// none here.
+void Node::WaitForLink(Session& session) {
+  if (session.kind != PortKind::kRemote || !session.HasWork() || session.in_stalled) return;
+  if (!TakesReplies(session.remote_node)) Stalled(session, Stall::kPeer);
 }
 
 // True when nothing is left that must come before unparsed input.
@@ -342,7 +355,7 @@ Node::Verdict Node::Elsewhere(Session& session, const Request& request,
   const bool alike = session.forwards == 0 ||
                      (session.forwards_write == write && session.forwards_term == core.term());
   if (session.writes > 0 || session.reads > 0 || !alike ||
-      session.forwards >= kForwardsPerSession) {
+      session.forwards >= ForwardsAllowed(session)) {
     return Stalled(session, Stall::kOrder);
   }
   if (carrier_.Refused(core.term())) return Park(session, request);

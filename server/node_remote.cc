@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The leader's end of carried commands, and what else comes from peers.
+#include <algorithm>
 #include <utility>
 
+#include "server/limits.h"
 #include "server/node.h"
 
 namespace kvorum::server {
@@ -78,18 +80,45 @@ Node::RemoteReplies& Node::RepliesFor(NodeId node, uint64_t start) {
 
 void Node::ReplyRemote(const Session& session, ForwardedReply reply) {
   if (session.closed) return;
-  RepliesFor(session.remote_node, session.remote_start).replies.push_back(std::move(reply));
+  RemoteReplies& replies = RepliesFor(session.remote_node, session.remote_start);
+  replies.bytes += reply.bytes.size();
+  replies.replies.push_back(std::move(reply));
 }
 
 void Node::RefuseRemote(const Session& session, uint64_t sequence) {
   ReplyRemote(session, {.sequence = sequence, .refused = true});
 }
 
+// What the link does not take yet stays here, where it is counted.
 void Node::SendRemoteReplies() {
   for (auto& [node, replies] : remote_replies_) {
-    if (replies.replies.empty()) continue;
-    seams_.wire.SendToPeer(node, ForwardReply{replies.start, std::exchange(replies.replies, {})});
+    std::vector<ForwardedReply>& list = replies.replies;
+    size_t sent = 0;
+    while (sent < list.size() && seams_.wire.QueuedBytes(node) < kRemoteReplyBytes) {
+      ForwardReply message{.start = replies.start};
+      for (size_t bytes = 0; sent < list.size() && bytes < kForwardReplyBytes; ++sent) {
+        bytes += list[sent].bytes.size();
+        replies.bytes -= list[sent].bytes.size();
+        message.replies.push_back(std::move(list[sent]));
+      }
+      seams_.wire.SendToPeer(node, std::move(message));
+    }
+    list.erase(list.begin(), list.begin() + static_cast<ptrdiff_t>(sent));
   }
+}
+
+bool Node::TakesReplies(NodeId node) const {
+  const auto it = remote_replies_.find(node);
+  const size_t waiting = it == remote_replies_.end() ? 0 : it->second.bytes;
+  return waiting + seams_.wire.QueuedBytes(node) < kRemoteReplyBytes;
+}
+
+// How large the replies are is known only at the leader, and what it has sent must be taken: no
+// more is asked for than there is room for, as far as one can tell.
+size_t Node::ForwardsAllowed(const Session& session) const {
+  if (session.largest_reply == 0) return kFirstForwards;
+  return std::clamp<size_t>(config_.output_soft_limit / session.largest_reply, 1,
+                            kForwardsPerSession);
 }
 
 // What was taken on and not executed yet still is, or its node would wait for it in vain; what was

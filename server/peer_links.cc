@@ -60,7 +60,7 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
       links_.stats_.dropped.Add();
       return;
     }
-    if (queue_.size() - written_ > kPeerQueueBytes) {
+    if (queued() > kPeerQueueBytes) {
       links_.stats_.dropped.Add();
       if (!std::holds_alternative<raft::Message>(message)) Reset();
       return;
@@ -108,6 +108,7 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
   }
 
   [[nodiscard]] bool connected() const { return connected_; }
+  [[nodiscard]] size_t queued() const { return queue_.size() - written_; }
 
  private:
   void Connect(const tcp::resolver::results_type& found) {
@@ -402,6 +403,11 @@ void PeerLinks::SendToPeer(NodeId to, PeerMessage message) {
 bool PeerLinks::IsConnected(NodeId to) const {
   const auto it = dialled_.find(to);
   return it != dialled_.end() && it->second[0]->connected() && it->second[1]->connected();
+}
+
+size_t PeerLinks::QueuedBytes(NodeId to) const {
+  const auto it = dialled_.find(to);
+  return it == dialled_.end() ? 0 : it->second[1]->queued();
 }
 
 void PeerLinks::Flush() {

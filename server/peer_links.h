@@ -58,6 +58,7 @@ class PeerLinks final : public PeerWire {
 
   void SendToPeer(NodeId to, PeerMessage message) override;
   [[nodiscard]] bool IsConnected(NodeId to) const override;
+  [[nodiscard]] size_t QueuedBytes(NodeId to) const override;
   // Once a turn: writes what was sent in it.
   void Flush();
   [[nodiscard]] const Stats& stats() const { return stats_; }

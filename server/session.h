@@ -61,6 +61,7 @@ enum class Stall : uint8_t {
   kParked,  // no leader
   kRoom,    // the log takes no more for now
   kWait,    // WAIT
+  kPeer,    // kRemote: the link back is full of replies
 };
 
 struct Session {
@@ -103,6 +104,7 @@ struct Session {
   uint32_t open_writes = 0;          // of `writes`, how many are in that batch
   Term writes_term;                  // of the batches it has writes in
   Index last_write;                  // newest log index of a write of this session; WAIT
+  size_t largest_reply = 0;          // to a carried command, lately; 0: none yet
   Position position;                 // of the newest reply from the keyspace
   std::deque<OwnedRequest> backlog;  // to be decided anew, before anything unparsed; by sequence
   uint64_t last_sequence = 0;        // given to a request

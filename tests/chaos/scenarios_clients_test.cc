@@ -72,6 +72,7 @@ TEST_F(Clients, Scenario109_ForwardedCommandsAreExecutedOnceThoughTheLeaderDies)
   std::atomic<uint64_t> sum = 0;
   const int leader = Leader();
   std::vector<std::thread> threads;
+  threads.reserve(6);
   for (int i = 0; i < 6; ++i) {
     threads.emplace_back([&, i] {
       const int node = Others(leader)[static_cast<size_t>(i) % 2];
@@ -176,11 +177,12 @@ TEST_F(Clients, Scenario94_AHealthyClusterAlwaysHasALeader) {
 TEST_F(Clients, Scenario95_ClientsThatDoNotReadWhileTheLeaderChanges) {
   Start(3, {"--output-hard-limit", "8mb", "--output-soft-limit", "2mb"});
   const int leader = Leader();
+  const int follower = Follower();
   ASSERT_EQ(Ask(leader, {"SET", "big", std::string(1 << 20, 'b')}), "OK");
   std::vector<e2e::ContextPtr> silent;
   for (int i = 0; i < 8; ++i) {
-    const int node = leader;
-    silent.push_back(e2e::Connect(arena_->cluster().Port(node), 300));
+    const int node = i % 2 == 0 ? leader : follower;
+    silent.push_back(e2e::Connect(arena_->cluster().ProxyPort(node), 300));
     ASSERT_NE(silent.back(), nullptr);
     for (int n = 0; n < 500; ++n) redisAppendCommand(silent.back().get(), "GET big");
     for (int n = 0, done = 0; n < 50 && done == 0; ++n) {

@@ -101,6 +101,11 @@ void TestNode::Run(std::function<void()> work, std::function<void()> done) {
 Micros TestNode::Read() { return group_.now().boot_us; }
 
 void TestNode::SendToPeer(NodeId to, PeerMessage message) {
+  if (const auto* reply = std::get_if<ForwardReply>(&message)) {
+    size_t bytes = 0;
+    for (const ForwardedReply& one : reply->replies) bytes += one.bytes.size();
+    largest_reply_message_ = std::max(largest_reply_message_, bytes);
+  }
   TestNode* peer = group_.Find(to);
   if (peer == nullptr || group_.IsCut(config_.node_id, to)) return;
   peer->Input([peer, from = config_.node_id, message = std::move(message)]() mutable {

@@ -49,6 +49,12 @@ class TestNode final : replica::LogDisk, replica::Background, replica::Stopwatch
 
   void Input(std::function<void()> input) { inputs_.push_back(std::move(input)); }
   void Turn();
+  // What the links to the others are said to hold.
+  void SetQueuedBytes(size_t bytes) { queued_bytes_ = bytes; }
+  // Of replies to carried commands.
+  [[nodiscard]] size_t largest_reply_message() const { return largest_reply_message_; }
+  // The client reads again.
+  void Resume(TestClient& client) { Flush(*client.session); }
   [[nodiscard]] bool Busy() const {
     return !inputs_.empty() || !jobs_.empty() || node_->WantsTurn();
   }
@@ -62,6 +68,7 @@ class TestNode final : replica::LogDisk, replica::Background, replica::Stopwatch
   Micros Read() override;
   void SendToPeer(NodeId to, PeerMessage message) override;
   [[nodiscard]] bool IsConnected(NodeId to) const override;
+  [[nodiscard]] size_t QueuedBytes(NodeId /*to*/) const override { return queued_bytes_; }
   void Halt(const Status& why) override;
   void RequestShutdown() override { shutdown_requested_ = true; }
   void Log(Level level, std::string_view line) override;
@@ -78,6 +85,8 @@ class TestNode final : replica::LogDisk, replica::Background, replica::Stopwatch
   std::map<const Session*, std::unique_ptr<TestClient>> clients_;
   std::vector<std::unique_ptr<TestClient>> gone_;
   std::vector<std::string> logged_;
+  size_t queued_bytes_ = 0;
+  size_t largest_reply_message_ = 0;
   uint64_t last_port_ = 50'000;
   bool shutdown_requested_ = false;
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "server/limits.h"
 #include "tests/sim/sim_node.h"
 #include "tests/sim/world.h"
 
@@ -11,6 +12,7 @@ namespace kvorum::sim {
 namespace {
 
 constexpr Micros kShortestDelayUs = 20;
+constexpr size_t kLargeMessageBytes = server::kRemoteReplyBytes / 2;
 constexpr Micros kStuckUs = 400'000;   // before something in order gives its connection up
 constexpr Micros kNoticeMostUs = 500;  // until an end hears that its connection is gone
 constexpr Micros kHalfOpenMostUs = 1'500'000;
@@ -102,6 +104,9 @@ void Network::Pump(Key key) {
     link.in_order.pop_front();
     world_.node(key.second).Deliver(key.first, std::move(message));
   }
+  // Whoever waits for room is looked at, as after a write to a socket.
+  SimNode& sender = world_.node(key.first);
+  if (world_.plan().narrow_links && sender.alive()) sender.Input([] {});
   if (link.in_order.empty()) {
     link.pumping = false;
     return;
@@ -120,6 +125,12 @@ bool Network::IsConnected(NodeId from, NodeId to) const {
   const auto it = pairs_.find(Sorted(from, to));
   if (it == pairs_.end()) return false;
   return it->second.up || !it->second.told[from < to ? 0 : 1];
+}
+
+size_t Network::QueuedBytes(NodeId from, NodeId to) const {
+  const auto it = links_.find({from, to});
+  if (it == links_.end() || !world_.plan().narrow_links) return 0;
+  return it->second.in_order.size() * kLargeMessageBytes;
 }
 
 bool Network::IsCut(NodeId from, NodeId to) const {

@@ -39,6 +39,8 @@ class Network {
   void Started(NodeId node);
   // `silent`: the machine is gone, nothing is refused.
   void Died(NodeId node, bool silent);
+  // What is on its way in order. On narrow links (Plan) every message counts as a large one.
+  [[nodiscard]] size_t QueuedBytes(NodeId from, NodeId to) const;
   // A delay of one message between a client and a node.
   Micros ClientDelay();
 

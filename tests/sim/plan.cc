@@ -91,6 +91,7 @@ Plan Plan::Swarm(uint64_t seed) {
   plan.loss_percent = kLoss[rng.Below(std::size(kLoss))];
   plan.duplicate_percent = rng.OneIn(1, 2) ? 0 : static_cast<int>(rng.Between(1, 50));
   plan.delay_most_us = rng.OneIn(1, 5) ? rng.Between(5'000, 60'000) : rng.Between(100, 4'000);
+  plan.narrow_links = rng.OneIn(1, 4);
   plan.sync_most_us = rng.OneIn(1, 5) ? rng.Between(5'000, 100'000) : rng.Between(50, 5'000);
   plan.turn_most_us = rng.Between(5, 300);
   plan.long_turns_per_mille = rng.OneIn(1, 3) ? static_cast<int>(rng.Between(1, 20)) : 0;

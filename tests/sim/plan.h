@@ -79,6 +79,7 @@ struct Plan {
   int loss_percent = 0;
   int duplicate_percent = 0;
   Micros delay_most_us = 2'000;
+  bool narrow_links = false;  // a few messages fill what a node may queue for another
 
   // disks and processors
   Micros sync_most_us = 3'000;

@@ -112,6 +112,10 @@ bool SimProcess::IsConnected(NodeId to) const {
   return owner_.world().network().IsConnected(owner_.id(), to);
 }
 
+size_t SimProcess::QueuedBytes(NodeId to) const {
+  return owner_.world().network().QueuedBytes(owner_.id(), to);
+}
+
 void SimProcess::Halt(const Status& why) {
   Later(0, [&node = owner_, text = why.message()] { node.Halted(text); });
 }

@@ -48,6 +48,7 @@ class SimProcess final : public replica::LogDisk,
   // server::PeerWire
   void SendToPeer(NodeId to, server::PeerMessage message) override;
   [[nodiscard]] bool IsConnected(NodeId to) const override;
+  [[nodiscard]] size_t QueuedBytes(NodeId to) const override;
   // server::Host
   void Halt(const Status& why) override;
   void RequestShutdown() override {}
