@@ -340,6 +340,7 @@ TEST_F(Storage, Scenario81_NoDescriptorsLeft) {
   const rlimit few = {arena_->OpenFiles(leader) + 2, 4096};
   ASSERT_EQ(prlimit(arena_->cluster().Pid(leader), RLIMIT_NOFILE, &few, &before), 0);
   std::vector<e2e::ContextPtr> more;
+  more.reserve(12);
   for (int i = 0; i < 12; ++i) more.push_back(e2e::Connect(arena_->cluster().Port(leader), 200));
   for (int i = 0; i < 20; ++i) {
     EXPECT_EQ(e2e::Text(e2e::Command(old.get(), {"SET", "k", "v"})), "OK");
