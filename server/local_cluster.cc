@@ -8,6 +8,7 @@
 #include "server/boot.h"
 #include "server/local_call.h"
 #include "server/local_families.h"
+#include "server/local_leadership.h"
 #include "store/slot.h"
 
 namespace kvorum::server {
@@ -166,6 +167,8 @@ void Help(LocalCall& call) {
   static constexpr std::string_view kLines[] = {
       "COUNTKEYSINSLOT <slot>",
       "    Return the number of keys in <slot>.",
+      "FAILOVER [FORCE]",
+      "    Promote current replica node to being a master.",
       "GETKEYSINSLOT <slot> <count>",
       "    Return key names stored by current node in a slot.",
       "INFO",
@@ -252,6 +255,12 @@ constexpr CommandRow kSubcommands[] = {
      .docs = {"Returns the key names in a hash slot.", "3.0.0", "cluster",
               "O(N) where N is the number of requested keys"},
      .local = GetKeysInSlot},
+    {.name = "cluster|failover",
+     .arity = -2,
+     .flags = store::kFlagAdmin | store::kFlagNoScript | store::kFlagStale,
+     .docs = {"Forces a replica to perform a manual failover of its master.", "3.0.0", "cluster",
+              "O(1)"},
+     .local = ClusterFailover},
     {.name = "cluster|help",
      .arity = 2,
      .flags = store::kFlagLoading | store::kFlagStale,

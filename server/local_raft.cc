@@ -7,6 +7,7 @@
 #include "server/limits.h"
 #include "server/local_call.h"
 #include "server/local_families.h"
+#include "server/local_leadership.h"
 #include "store/envelope.h"
 
 namespace kvorum::server {
@@ -289,7 +290,9 @@ void Help(LocalCall& call) {
       "NODES",
       "    Return the members and, on the leader, how far each has come.",
       "SNAPSHOT",
-      "    Write a snapshot of the state in the background."};
+      "    Write a snapshot of the state in the background.",
+      "TRANSFER [<id>]",
+      "    Hand leadership to node <id>, or from here to the most advanced one, and wait for it."};
   ReplyHelp(call, kLines);
 }
 
@@ -319,6 +322,11 @@ constexpr CommandRow kSubcommands[] = {
      .flags = kFlagsAdmin,
      .docs = {"Writes a snapshot of the state in the background.", "7.2.0", "raft", "O(1)"},
      .local = Snapshot},
+    {.name = "raft|transfer",
+     .arity = -2,
+     .flags = kFlagsAdmin | store::kFlagBlocking,
+     .docs = {"Hands leadership to another member and waits for it.", "7.2.0", "raft", "O(1)"},
+     .local = RaftTransfer},
     {.name = "raft|help",
      .arity = 2,
      .flags = store::kFlagLoading | store::kFlagStale,

@@ -83,6 +83,7 @@ void Node::EndTurn(Now time) {
   member_.EndTurn();
   carrier_.Expire(now().boot_us, Micros{config_.indoubt_timeout_ms} * 1000);
   CheckWaits();
+  CheckTransfers();
   SendRemoteReplies();
   CollectGarbage();
 }
@@ -97,6 +98,7 @@ Micros Node::NextWakeup() const {
   for (const WaitingClient& wait : waits_) {
     if (wait.deadline != 0) next = std::min(next, wait.deadline);
   }
+  for (const WaitingTransfer& wait : transfers_) next = std::min(next, wait.deadline);
   return next;
 }
 
@@ -384,6 +386,41 @@ void Node::CheckWaits() {
       }
       reply.Integer(static_cast<int64_t>(have));
       EndReply(session, 0);
+    }
+    session.stall = Stall::kNone;
+    Release(session, &Session::reads);
+    return true;
+  });
+}
+
+// ---- RAFT TRANSFER ----------------------------------------------------------------------------
+
+void Node::BeginTransferWait(Session& session, uint64_t sequence, bool mute) {
+  session.stall = Stall::kWait;
+  ++session.reads;  // nothing of this session runs meanwhile
+  const Micros patience = Micros{config_.indoubt_timeout_ms} * 1000;
+  transfers_.push_back({&session, sequence, now().boot_us + patience, mute, session.protocol});
+}
+
+void Node::CheckTransfers() {
+  std::erase_if(transfers_, [this](const WaitingTransfer& wait) {
+    Session& session = *wait.session;
+    const raft::Core& core = member_.core();
+    const bool handed_on = !core.IsLeader() && core.leader() != NodeId();
+    const bool kept = core.IsLeader() && !core.IsTransferring();
+    const bool expired = now().boot_us >= wait.deadline;
+    if (!handed_on && !kept && !expired && !session.closed) return false;
+    if (!session.closed) {
+      resp::Reply reply =
+          wait.mute ? resp::Reply::Discard() : resp::Reply(&session.output, wait.protocol);
+      if (handed_on) {
+        reply.Ok();
+      } else if (kept) {
+        reply.Error("ERR the other node did not take over in time: this node leads on");
+      } else {
+        reply.Error("ERR leadership was given up and it is not known who leads");
+      }
+      EndReply(session, wait.sequence);
     }
     session.stall = Stall::kNone;
     Release(session, &Session::reads);

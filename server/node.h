@@ -205,6 +205,8 @@ class Node final : public replica::Clients, public replica::Transport {
   // WAIT: answers when `wanted` followers have the session's writes, or at the deadline (0: never).
   void BeginWait(Session& session, size_t wanted, Micros deadline, bool array, bool mute);
   [[nodiscard]] size_t FollowersAt(Index index) const;
+  // Answers when another node is known to lead, or when the transfer has failed.
+  void BeginTransferWait(Session& session, uint64_t sequence, bool mute);
 
   // ---- replica::Clients and Transport -----------------------------------------------------------
   store::ReplySink* Applying(replica::ProposalId id) override;
@@ -264,6 +266,13 @@ class Node final : public replica::Clients, public replica::Transport {
     bool mute;
     resp::Protocol protocol;
   };
+  struct WaitingTransfer {
+    Session* session;
+    uint64_t sequence;
+    Micros deadline;
+    bool mute;
+    resp::Protocol protocol;
+  };
   class BatchSink;
   enum class Verdict : uint8_t { kDone, kStalled };
   enum class Order : uint8_t { kDirect, kRide, kWait };
@@ -281,6 +290,7 @@ class Node final : public replica::Clients, public replica::Transport {
   Waiter& AddWaiter(Session& session, const Request& request, Waiter::Kind kind);
   void Requeue(Batch& batch);
   void CheckWaits();
+  void CheckTransfers();
   void UnparkExpired();
   void Unstall(Stall why);
 
@@ -342,6 +352,7 @@ class Node final : public replica::Clients, public replica::Transport {
   std::unique_ptr<BatchSink> sink_;
   std::deque<WaitingRead> reads_;
   std::vector<WaitingClient> waits_;
+  std::vector<WaitingTransfer> transfers_;
   Carrier carrier_;
   // Answers for other nodes' clients, collected in a turn.
   struct RemoteReplies {
@@ -378,9 +389,11 @@ struct LocalCall {
   Argv argv;
   const CommandRow& row;
   resp::Reply& reply;
-  const bool mute = false;  // CLIENT REPLY OFF or SKIP: nobody will see the reply
-  bool deferred = false;    // the handler has arranged for the reply to come later
-  bool unmute = false;      // the reply is sent all the same
+  const uint64_t sequence = 0;          // of the request
+  const bool mute = false;              // CLIENT REPLY OFF or SKIP: nobody will see the reply
+  bool deferred = false;                // the handler has arranged for the reply to come later
+  bool unmute = false;                  // the reply is sent all the same
+  std::vector<std::string> carry_as{};  // not empty: the leader shall execute this instead
 };
 
 }  // namespace kvorum::store

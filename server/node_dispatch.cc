@@ -239,11 +239,16 @@ Node::Verdict Node::RunLocal(Session& session, const Request& request,
   std::string bytes;
   resp::Reply reply(&bytes, request.protocol);
   const ReplyMode mode = session.reply_mode;
-  store::LocalCall call{*this, session, request.argv, row, reply, request.mute};
+  store::LocalCall call{*this, session, request.argv, row, reply, request.sequence, request.mute};
   const Micros started = seams_.stopwatch.Read();
   row.local(call);
   StatsFor(row).us.Observe(seams_.stopwatch.Read() - started);
   if (call.deferred) return Verdict::kDone;
+  if (!call.carry_as.empty()) {
+    const std::vector<std::string_view> argv(call.carry_as.begin(), call.carry_as.end());
+    return Elsewhere(
+        session, {argv, request.database, request.protocol, request.mute, request.sequence}, row);
+  }
   Request answered = request;
   if (session.reply_mode != mode) answered.mute = session.reply_mode != ReplyMode::kOn;
   if (call.unmute) answered.mute = false;

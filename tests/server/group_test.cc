@@ -202,6 +202,47 @@ TEST_F(Group, ACutOffLeaderAcknowledgesNothing) {
   EXPECT_EQ(Ask(leader, "GET k"), "$-1\r\n");
 }
 
+TEST_F(Group, TransferHandsLeadershipOnAndWaitsForIt) {
+  EXPECT_EQ(Ask(leader_, "RAFT TRANSFER " + std::to_string(follower_)), "+OK\r\n");
+  EXPECT_TRUE(group_.at(follower_).LeadsAndServes());
+  // By way of a node that does not lead; who leads already is content.
+  EXPECT_EQ(Ask(third(), "RAFT TRANSFER " + std::to_string(leader_)), "+OK\r\n");
+  EXPECT_TRUE(group_.at(leader_).LeadsAndServes());
+  EXPECT_EQ(Ask(leader_, "RAFT TRANSFER " + std::to_string(leader_)), "+OK\r\n");
+  EXPECT_EQ(Ask(leader_, "RAFT TRANSFER"), "+OK\r\n");
+  EXPECT_FALSE(group_.at(leader_).LeadsAndServes());
+}
+
+TEST_F(Group, TransferToANodeThatIsSilentFailsAndTheLeaderLeadsOn) {
+  group_.Cut({NodeId(follower_)});
+  TestClient& client = group_.at(leader_).Connect();
+  EXPECT_EQ(Exchange(group_, group_.at(leader_), client,
+                     "RAFT TRANSFER " + std::to_string(follower_) + "\r\n"),
+            "");
+  group_.Advance(2'000'000);
+  EXPECT_EQ(client.received,
+            "-ERR the other node did not take over in time: this node leads on\r\n");
+  EXPECT_TRUE(group_.at(leader_).LeadsAndServes());
+}
+
+TEST_F(Group, TransferSaysWhatIsWrong) {
+  EXPECT_EQ(Ask(leader_, "RAFT TRANSFER 9"), "-ERR node 9 is not a voter\r\n");
+  EXPECT_EQ(Ask(leader_, "RAFT TRANSFER x"), "-ERR value is not an integer or out of range\r\n");
+  EXPECT_EQ(Ask(follower_, "RAFT TRANSFER"),
+            "-ERR this node does not lead: name the node that shall\r\n");
+  EXPECT_EQ(Ask(leader_, "CLUSTER FAILOVER"),
+            "-ERR You should send CLUSTER FAILOVER to a replica\r\n");
+  EXPECT_EQ(Ask(follower_, "CLUSTER FAILOVER TAKEOVER"),
+            "-ERR TAKEOVER is not possible: a majority elects, always\r\n");
+}
+
+TEST_F(Group, FailoverMakesTheReplicaLead) {
+  EXPECT_EQ(Ask(follower_, "CLUSTER FAILOVER"), "+OK\r\n");
+  EXPECT_TRUE(group_.at(follower_).LeadsAndServes());
+  EXPECT_EQ(Ask(third(), "CLUSTER FAILOVER FORCE"), "+OK\r\n");
+  EXPECT_TRUE(group_.at(third()).LeadsAndServes());
+}
+
 TEST_F(Group, IndoubtTimeoutCanBeSetAtRunTime) {
   EXPECT_EQ(Ask(leader_, "CONFIG SET indoubt-timeout 100 election-park-timeout 0"), "+OK\r\n");
   group_.Cut({NodeId(leader_)});
