@@ -88,7 +88,7 @@ void CoreCommitsOneProposal(benchmark::State& state) {
   const NodeId one(1);
   const NodeId two(2);
   const NodeId three(3);
-  raft::Core core({.id = one, .voters = {one, two, three}, .election_timeout_us = 1'000'000}, {},
+  raft::Core core({.id = one, .bootstrap = {one, two, three}, .election_timeout_us = 1'000'000}, {},
                   0);
   raft::Output output;
   Micros now = core.NextWakeup();

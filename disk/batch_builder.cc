@@ -5,11 +5,14 @@
 #include "base/coding.h"
 #include "base/crc32c.h"
 #include "disk/limits.h"
+#include "disk/meta_coding.h"
 
 namespace kvorum::disk {
 
 uint64_t BatchBuilder::BaseBytes(const raft::SnapshotMeta& base) {
-  return kRecordFrameBytes + 1 + 4 + 1 + 8 + 8 + 4 + 8 * base.voters.size();
+  std::string meta;
+  PutMeta(meta, base);
+  return kRecordFrameBytes + 1 + 4 + 1 + meta.size();
 }
 
 void BatchBuilder::Begin(uint32_t chain) {

@@ -23,14 +23,22 @@ std::string_view TypeName(raft::EntryType type) {
       return "noop";
     case raft::EntryType::kBatch:
       return "batch";
+    case raft::EntryType::kConfig:
+      return "config";
     default:
       return "other";
   }
 }
 
 void PrintVoters(const raft::SnapshotMeta& meta, std::ostream& out) {
-  out << " voters";
-  for (const NodeId voter : meta.voters) out << ' ' << voter.value();
+  const raft::Configuration& c = meta.configuration;
+  const auto list = [&out](std::string_view name, const raft::Configuration::Ids& ids) {
+    out << ' ' << name;
+    for (const NodeId id : ids) out << ' ' << id.value();
+  };
+  list("voters", c.voters);
+  if (c.IsJoint()) list("old voters", c.old_voters);
+  if (!c.learners.empty()) list("learners", c.learners);
 }
 
 void PrintRecord(const std::string& file, uint64_t batch, const Record& record, std::ostream& out) {

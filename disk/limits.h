@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "raft/types.h"
+
 namespace kvorum::disk {
 
 // A disk writes sectors whole. Every batch of the log starts on a sector of its own, so that a
@@ -44,6 +46,7 @@ static_assert(kBlockBytes % kSectorBytes == 0);
 static_assert(kDefaultSegmentBytes % kSectorBytes == 0);
 static_assert(kMinSegmentBytes > kSegmentHeaderBytes);
 static_assert(kSegmentHeaderBytes >= 256 + 8 * kMaxVoters, "a header restates the voters");
+static_assert(kSegmentHeaderBytes >= 256 + raft::kMaxConfigurationBytes, "or the configuration");
 static_assert(kVoteSlotBytes <= kBlockBytes);
 static_assert(kSnapshotChunkBytes <= kMaxSnapshotChunkBytes);
 static_assert(kMaxRecordBytes >= (uint64_t{512} << 20) + (uint64_t{1} << 20));

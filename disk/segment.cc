@@ -67,7 +67,8 @@ bool DecodeHeader(std::string_view block, SegmentHeader* header) {
   block = block.substr(0, kSegmentHeaderBytes - 4);
   if (crc != Crc32c(0, block)) return false;
   Reader in(block);
-  if (in.U64() != kSegmentMagic || in.U32() != kSegmentVersion) return false;
+  if (in.U64() != kSegmentMagic) return false;
+  if (const uint32_t version = in.U32(); version < 1 || version > kSegmentVersion) return false;
   header->sequence = in.U64();
   header->cluster_id = in.U64();
   header->node = NodeId(in.U64());
@@ -173,6 +174,10 @@ bool BatchReader::Parse(std::string_view body, Record* record) {
       record->term = Term(in.U64());
       record->entry_type = static_cast<raft::EntryType>(in.U8());
       record->payload = in.Take(in.remaining());
+      if (record->entry_type == raft::EntryType::kConfig &&
+          !raft::DecodeConfiguration(record->payload)) {
+        return false;
+      }
       return in.ok() && group == group_ && record->index.value() != 0 &&
              record->index != Index::Max() && record->term.value() != 0 &&
              record->term != Term::Max() && static_cast<uint8_t>(record->entry_type) != 0;

@@ -21,7 +21,8 @@ enum class RecordType : uint8_t {
   kCommit = 3,  // ends a batch
 };
 
-inline constexpr uint32_t kSegmentVersion = 1;
+// Version 1 knew lists of voters only, and no entries of type kConfig. It is read.
+inline constexpr uint32_t kSegmentVersion = 2;
 
 // The first block of a segment: whose it is, and the state of the log where it starts, so that
 // nothing before it has to be read once it is compacted away.

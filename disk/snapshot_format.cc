@@ -12,9 +12,12 @@ namespace {
 
 constexpr uint64_t kHeaderMagic = 0x50414E534D52564BULL;  // "KVRMSNAP"
 constexpr uint64_t kFooterMagic = 0x444E45534D52564BULL;  // "KVRMSEND"
-constexpr uint32_t kVersion = 1;
+// Version 1 knew lists of voters only. It is read.
+constexpr uint32_t kVersion = 2;
 constexpr std::string_view kPrefix = "snapshot-";
 constexpr std::string_view kSuffix = ".snap";
+
+bool KnownVersion(uint32_t version) { return version >= 1 && version <= kVersion; }
 
 }  // namespace
 
@@ -30,17 +33,17 @@ std::string EncodeSnapshotHeader(const SnapshotHeader& header) {
 
 uint64_t SnapshotHeaderBytes(std::string_view fixed) {
   Reader in(fixed);
-  if (in.U64() != kHeaderMagic || in.U32() != kVersion) return 0;
+  if (in.U64() != kHeaderMagic || !KnownVersion(in.U32())) return 0;
   in.Take(8 + 8 + 8);
-  const uint32_t voters = in.U32();
-  if (!in.ok() || voters > kMaxVoters) return 0;
-  return kSnapshotHeaderFixedBytes + 8 * uint64_t{voters} + 4;
+  const std::optional<uint64_t> configuration = ConfigurationBytes(in.U32());
+  if (!in.ok() || !configuration) return 0;
+  return kSnapshotHeaderFixedBytes + *configuration + 4;
 }
 
 bool DecodeSnapshotHeader(std::string_view bytes, SnapshotHeader* header) {
   if (bytes.size() < kSnapshotHeaderFixedBytes + 4) return false;
   Reader in(bytes);
-  if (in.U64() != kHeaderMagic || in.U32() != kVersion) return false;
+  if (in.U64() != kHeaderMagic || !KnownVersion(in.U32())) return false;
   header->cluster_id = in.U64();
   header->meta = ReadMeta(in);
   const uint32_t crc = in.U32();

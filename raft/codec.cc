@@ -45,10 +45,12 @@ SnapshotMeta GetMeta(Reader& in) {
   SnapshotMeta meta;
   meta.index = GetId<Index>(in);
   meta.term = GetId<Term>(in);
-  const uint64_t voters = in.Varint();
-  if (voters == 0 || voters > kMaxVoters) in.Fail();
-  for (uint64_t i = 0; in.ok() && i < voters; ++i) meta.voters.push_back(GetId<NodeId>(in));
-  if (!std::is_sorted(meta.voters.begin(), meta.voters.end())) in.Fail();
+  std::optional<Configuration> configuration = DecodeConfiguration(in.String());
+  if (!configuration || configuration->empty()) {
+    in.Fail();
+  } else {
+    meta.configuration = std::move(*configuration);
+  }
   return meta;
 }
 
@@ -139,9 +141,13 @@ Message GetAppend(Reader& in, Term term) {
     Entry entry{.term = GetId<Term>(in), .index = m.prev_index + i + 1};
     const uint8_t type = in.U8();
     const std::string_view payload = in.String();
-    if (entry.term < previous || entry.term > term || type < 1 || type > 2) in.Fail();
+    if (entry.term < previous || entry.term > term || type < 1 || type > 3) in.Fail();
     if (!in.ok()) break;
     entry.type = static_cast<EntryType>(type);
+    if (entry.type == EntryType::kConfig && !DecodeConfiguration(payload)) {
+      in.Fail();
+      break;
+    }
     if (!payload.empty()) entry.payload = Payload(std::string(payload));
     previous = entry.term;
     m.entries.push_back(std::move(entry));
@@ -214,8 +220,9 @@ Message GetBody(Reader& in, Kind kind, Term term) {
 void EncodeMeta(const SnapshotMeta& meta, std::string& out) {
   PutU64(out, meta.index.value());
   PutU64(out, meta.term.value());
-  PutVarint(out, meta.voters.size());
-  for (const NodeId voter : meta.voters) PutU64(out, voter.value());
+  std::string configuration;
+  EncodeConfiguration(meta.configuration, configuration);
+  PutString(out, configuration);
 }
 
 void Encode(const Message& message, std::string& out) { std::visit(Put{out}, message); }

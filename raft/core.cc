@@ -29,16 +29,22 @@ Core::Core(const Options& options, Restart restart, Micros now)
       commit_(std::max(restart.base_index, restart.snapshot.index)),
       applied_(restart.snapshot.index),
       snapshot_(std::move(restart.snapshot)),
-      voters_(snapshot_.index == Index() ? options.voters : snapshot_.voters),
+      configurations_{snapshot_.index == Index()
+                          ? ConfigurationEntry{Index(), options.bootstrap}
+                          : ConfigurationEntry{snapshot_.index, snapshot_.configuration}},
       vote_barrier_(restart.vote_barrier),
       promise_until_(now + PromiseUs()),
       role_(Follower{.leader = NodeId(), .heard_at = now, .deadline = now + RandomTimeout()}) {
-  KV_CHECK(std::is_sorted(voters_.begin(), voters_.end()));
-  KV_CHECK(!voters_.empty() && voters_.size() <= kMaxVoters && IsVoter(options_.id));
+  KV_CHECK(IsValid(options_.bootstrap) && IsValid(configuration()));
+  for (Index i = std::max(snapshot_.index, log_.base_index()) + 1; i <= log_.last_index(); ++i) {
+    NoteEntry(log_.At(i));
+  }
   KV_CHECK(commit_ <= log_.last_index());
   KV_CHECK(log_.last_term() <= hard_state_.term);
   uncommitted_bytes_ = log_.BytesAfter(commit_);
-  if (voters_.size() == 1 && MayCampaign()) StartElection(Campaign::kVote, 0);
+  if (configuration().IsSoleVoter(options_.id) && MayCampaign()) {
+    StartElection(Campaign::kVote, 0);
+  }
 }
 
 void Core::Tick(Micros now) {
@@ -60,7 +66,9 @@ void Core::Tick(Micros now) {
 }
 
 void Core::Step(NodeId from, const Message& message) {
-  if (!IsVoter(from) || from == options_.id) return;
+  // Strangers are heard (4.1): the sender may belong to a configuration that is not here yet. Which
+  // nodes can speak to this one at all is the transport's business.
+  if (from == options_.id || from == NodeId()) return;
   std::visit(
       [&](const auto& m) {
         using M = std::decay_t<decltype(m)>;
@@ -123,6 +131,7 @@ void Core::SnapshotSaved(const SnapshotMeta& meta, Index compact_to) {
   KV_CHECK(meta.index <= applied_ && compact_to <= meta.index);
   if (meta.index > snapshot_.index) snapshot_ = meta;
   if (compact_to > log_.base_index()) log_.CompactTo(compact_to);
+  ForgetOldConfigurations();
 }
 
 void Core::Take(Output& out) {
@@ -161,6 +170,11 @@ bool Core::IsTransferring() const {
   return leader != nullptr && leader->transfer.has_value();
 }
 
+size_t Core::progress_count() const {
+  const auto* leader = std::get_if<Leader>(&role_);
+  return leader == nullptr ? 0 : leader->peers.size();
+}
+
 const Progress* Core::ProgressOf(NodeId peer) const {
   const auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) return nullptr;
@@ -168,10 +182,6 @@ const Progress* Core::ProgressOf(NodeId peer) const {
     if (p.id == peer) return &p.progress;
   }
   return nullptr;
-}
-
-bool Core::IsVoter(NodeId id) const {
-  return std::binary_search(voters_.begin(), voters_.end(), id);
 }
 
 void Core::SetHardState(Term term, NodeId vote) {

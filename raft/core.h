@@ -18,6 +18,12 @@
 //   3. send `send_durable` once `save.number`, or the newest save before it, is durable,
 //   4. replace the state machine when `restore` is set, then apply entries up to commit(),
 //   5. answer `reads`, start streaming to `snapshots`.
+// Membership (chapter 4). The configuration in force is the newest in the log, from the moment it
+// is appended; a truncation brings the one before it back. Voters change through joint consensus,
+// one change at a time; learners come and go in one step. Messages of strangers are answered: who
+// is not in this member's configuration may be in a newer one. Members removed do not campaign, and
+// cannot disturb: nobody who hears a leader helps to depose it.
+//
 // The core calls nothing, holds no clock and no randomness of its own, and is used by one thread.
 //
 // Reads (design: docs/architecture.md). LeaseRead answers at once while the leader's lease holds.
@@ -35,6 +41,7 @@
 
 #include <deque>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -42,16 +49,20 @@
 #include "base/rng.h"
 #include "base/stats.h"
 #include "base/time.h"
+#include "raft/configuration.h"
 #include "raft/log.h"
 #include "raft/messages.h"
 #include "raft/progress.h"
+#include "raft/quorum.h"
 #include "raft/types.h"
 
 namespace kvorum::raft {
 
 struct Options {
   NodeId id;
-  std::vector<NodeId> voters;            // sorted, id among them
+  // In force until the log or a snapshot says something else. Empty for a member that joins: it
+  // waits for a leader to tell it.
+  Configuration bootstrap;
   Micros election_timeout_us = 300'000;  // randomized to [1, 2) times this
   Micros heartbeat_us = 50'000;
   Micros lease_us = 10'000;
@@ -82,6 +93,38 @@ struct Proposed {
   Index index;
 };
 using ProposeResult = std::variant<Proposed, ProposeError>;
+
+// One step of changing who belongs to the group.
+struct Change {
+  enum class Kind : uint8_t {
+    kAdd,      // as a learner, which is promoted by itself as soon as it keeps up
+    kRemove,   // for good
+    kPromote,  // a learner becomes a voter
+    kDemote,   // a voter becomes a learner, and stays one
+  };
+  Kind kind = Kind::kAdd;
+  NodeId id;
+  std::string address;  // kAdd
+  bool force = false;   // even if the new voters could not elect anybody now
+};
+enum class ChangeError : uint8_t {
+  kNotLeader,
+  kTransferring,
+  kNotReady,      // no entry of this term is committed yet: what is in force may still be undone
+  kInProgress,    // another change is not through
+  kMember,        // kAdd: it is one already
+  kRemovedId,     // kAdd: removed ids, and those below them, never come back
+  kAddressTaken,  // kAdd: by another member
+  kBadAddress,
+  kTooMany,
+  kNotMember,
+  kNotVoter,    // kDemote
+  kNotLearner,  // kPromote
+  kLags,        // kPromote: it does not keep up
+  kLastVoter,   // nobody would be left
+  kQuorum,      // too few of the voters to be are known to be alive
+};
+using ChangeResult = std::variant<Proposed, ChangeError>;
 
 // One turn's results. The caller owns it and passes the same one each time.
 struct Output {
@@ -137,6 +180,9 @@ class Core {
   bool SnapshotReceived(const SnapshotMeta& meta);
   // 3.10. Target 0: whoever is furthest. False: not the leader or nobody to take it.
   bool TransferLeadership(NodeId target);
+  // Chapter 4. What is proposed is the first step: a change of voters goes through a joint
+  // configuration, which the leader of the day leads on by itself once it is committed.
+  ChangeResult ProposeChange(const Change& change);
   // Clocks disagree about how much time has passed: no lease from anything sent before now.
   void DropLease();
 
@@ -158,12 +204,25 @@ class Core {
   [[nodiscard]] Index applied() const { return applied_; }
   [[nodiscard]] const Log& log() const { return log_; }
   [[nodiscard]] const SnapshotMeta& snapshot() const { return snapshot_; }
-  [[nodiscard]] const std::vector<NodeId>& voters() const { return voters_; }
+  // In force: the newest of the log, committed or not.
+  [[nodiscard]] const Configuration& configuration() const {
+    return configurations_.back().configuration;
+  }
+  [[nodiscard]] const std::vector<NodeId>& voters() const { return configuration().voters; }
+  [[nodiscard]] Index configuration_index() const { return configurations_.back().index; }
+  // What was in force behind that entry, which is not older than the newest snapshot.
+  [[nodiscard]] const Configuration& ConfigurationAt(Index index) const;
+  // It was a member once and never will be again.
+  [[nodiscard]] bool IsRemoved() const;
+  // Leader only: the learner has what was there when its last round began, and was fast (4.2.1).
+  [[nodiscard]] bool KeepsUp(NodeId peer) const;
   [[nodiscard]] bool IsTransferring() const;
   [[nodiscard]] bool MayVote() const { return commit_ >= vote_barrier_; }
   [[nodiscard]] size_t uncommitted_bytes() const { return uncommitted_bytes_; }
-  // Leader only; nullptr for strangers and for itself.
+  // Leader only: of the members, and of those that left just now and are still told so; nullptr for
+  // strangers and for itself.
   [[nodiscard]] const Progress* ProgressOf(NodeId peer) const;
+  [[nodiscard]] size_t progress_count() const;
   [[nodiscard]] const Stats& stats() const { return stats_; }
   [[nodiscard]] const Options& options() const { return options_; }
 
@@ -200,9 +259,14 @@ class Core {
   struct Peer {
     NodeId id;
     Progress progress;
+    Micros leave_at = 0;  // it left the configuration: forget it then; 0: a member
+    // Of a learner: rounds of catching up, each with what was there when it began (4.2.1).
+    Index round_target;
+    Micros round_began = 0;
+    bool keeps_up = false;
   };
   struct Leader {
-    std::vector<Peer> peers;            // every voter but this one
+    std::vector<Peer> peers;            // every member but this one, and who has just left
     Index term_start;                   // the no-op of this term
     Round round;                        // newest sent
     std::deque<OpenRound> open_rounds;  // newer than what a majority has answered
@@ -252,11 +316,33 @@ class Core {
   Round StampRound(Leader& leader);
   Peer* FindPeer(NodeId id);
 
+  // membership.cc
+  void AppendConfiguration(const Configuration& next);
+  void NoteEntry(const Entry& entry);
+  void TruncateFrom(Index index);
+  void ForgetOldConfigurations();
+  void SyncPeers(Leader& leader);
+  void AdvanceChange();
+  void StepDownRemoved(const Leader& leader);
+  void TickMembership(Leader& leader);
+  [[nodiscard]] std::optional<ChangeError> Apply(const Change& change, Configuration& next) const;
+  [[nodiscard]] bool QuorumSeemsAlive(const Configuration::Ids& voters) const;
+  // What the configuration agrees on, of a value of every member; `own` is this one's.
+  template <class T, class Get>
+  [[nodiscard]] T Agreed(const Leader& leader, T own, Get get) const {
+    return QuorumValue(configuration(), [&](NodeId id) -> T {
+      if (id == options_.id) return own;
+      for (const Peer& p : leader.peers) {
+        if (p.id == id) return get(p.progress);
+      }
+      return T();
+    });
+  }
+
   // reads.cc
   void AdvanceRounds(Leader& leader);
   void ResolveReads(Leader& leader, Output& out);
 
-  [[nodiscard]] bool IsVoter(NodeId id) const;
   void SetHardState(Term term, NodeId vote);
   void SendNow(NodeId to, Message message);
   void SendDurable(NodeId to, Message message);
@@ -272,7 +358,12 @@ class Core {
   Index commit_;   // log_.base_index() <= commit_ <= last_index()
   Index applied_;  // applied_ <= commit_
   SnapshotMeta snapshot_;
-  std::vector<NodeId> voters_;  // sorted
+  struct ConfigurationEntry {
+    Index index;
+    Configuration configuration;
+  };
+  // Index ascends; all of the log's, and before them the one at its start. Never empty.
+  std::vector<ConfigurationEntry> configurations_;
   Index vote_barrier_;
   Micros promise_until_;  // no vote for anybody before; outlives every role
   size_t uncommitted_bytes_ = 0;

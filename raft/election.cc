@@ -27,7 +27,16 @@ Micros Core::PromiseUs() const {
   return options_.lease_us + options_.lease_us * options_.clock_drift_percent / 100;
 }
 
-bool Core::MayCampaign() const { return IsVoter(options_.id) && MayVote(); }
+// Voters do. So does who would leave by a configuration that is not known to be committed: its vote
+// and its log may be needed until then, by members that have not got that configuration (4.2.2).
+bool Core::MayCampaign() const {
+  if (!MayVote()) return false;
+  for (auto it = configurations_.rbegin(); it != configurations_.rend(); ++it) {
+    if (it->configuration.IsVoter(options_.id)) return true;
+    if (it->index <= commit_) break;
+  }
+  return false;
+}
 
 // A member that hears the leader does not help to depose it (thesis 4.2.3 and 9.6).
 bool Core::LeaderSeemsAlive() const {
@@ -46,8 +55,8 @@ void Core::BecomeFollower(Term term, NodeId leader) {
 
 void Core::TickFollower(Follower& follower) {
   if (now_ < follower.deadline) return;
-  if (!MayCampaign()) {
-    follower.deadline = now_ + RandomTimeout();
+  if (!MayCampaign()) {  // the leader is lost all the same, and another one may ask for a vote
+    BecomeFollower(hard_state_.term, NodeId());
     return;
   }
   if (now_ < promise_until_) {  // the promise binds this member's own ambition too
@@ -81,7 +90,7 @@ void Core::StartElection(Campaign kind, Micros evidence_until) {
   role_ = std::move(candidate);
   const Index last = log_.last_index();
   const Term last_term = log_.last_term();
-  for (const NodeId voter : voters_) {
+  for (const NodeId voter : configuration().AllVoters()) {
     if (voter == options_.id) continue;
     if (pre) {
       SendNow(voter, PreVote{hard_state_.term + 1, last, last_term});
@@ -95,25 +104,20 @@ void Core::StartElection(Campaign kind, Micros evidence_until) {
 
 void Core::CheckVotes() {
   const Candidate& candidate = std::get<Candidate>(role_);
-  const size_t majority = Majority(voters_.size());
-  if (candidate.granted.size() >= majority) {
+  if (IsQuorum(configuration(), candidate.granted)) {
     if (candidate.pre) {
       StartElection(Campaign::kVote, candidate.evidence_until);
     } else {
       BecomeLeader();
     }
-  } else if (candidate.refused.size() >= majority && now_ >= candidate.evidence_until) {
+  } else if (IsBlocked(configuration(), candidate.refused) && now_ >= candidate.evidence_until) {
     BecomeFollower(hard_state_.term, NodeId());
   }
 }
 
 void Core::BecomeLeader() {
   Leader leader;
-  for (const NodeId voter : voters_) {
-    if (voter != options_.id) {
-      leader.peers.push_back({voter, Progress(log_.last_index() + 1, now_)});
-    }
-  }
+  SyncPeers(leader);
   leader.term_start = log_.last_index() + 1;
   leader.heartbeat_at = now_ + options_.heartbeat_us;
   leader.round_wanted = true;
@@ -179,7 +183,7 @@ void Core::PeerUnreachable(NodeId peer) {
   follower->evidence_until = now_ + options_.election_timeout_us;
   // Staggered by rank, so that two that see it at once do not split the vote (3.4).
   Micros rank = 0;
-  for (const NodeId voter : voters_) {
+  for (const NodeId voter : configuration().AllVoters()) {
     if (voter < options_.id && voter != peer) ++rank;
   }
   const Micros soon = std::max(now_, promise_until_) + rank * options_.evidence_stagger_us +
@@ -208,6 +212,7 @@ bool Core::TransferLeadership(NodeId target) {
   const Peer* best = nullptr;
   for (const Peer& p : leader->peers) {
     if (target != NodeId() && p.id != target) continue;
+    if (!Configuration::Has(configuration().voters, p.id)) continue;
     if (target == NodeId() && now_ - p.progress.last_heard() > options_.election_timeout_us) {
       continue;
     }

@@ -15,6 +15,7 @@ void InvariantChecker::Check(const Core& core) {
   KV_CHECK(core.commit() >= commit_);
   KV_CHECK(core.applied() >= applied_);
   CheckLog(core);
+  CheckConfiguration(core);
   if (core.IsLeader()) {
     CheckLeader(core);
     // 3.5, leader append-only: a leader never removes from its own log.
@@ -53,6 +54,25 @@ void InvariantChecker::CheckLog(const Core& core) {
   }
 }
 
+// 4.1: what is in force is the newest of the log.
+void InvariantChecker::CheckConfiguration(const Core& core) {
+  Index previous;
+  for (const auto& [index, configuration] : core.configurations_) {
+    KV_CHECK(IsValid(configuration));
+    KV_CHECK(index <= core.log().last_index());
+    KV_CHECK(previous == Index() || index > previous);
+    previous = index;
+  }
+  const Index newest = core.configuration_index();
+  if (newest > core.log().base_index() && newest > core.snapshot().index) {
+    KV_CHECK(core.log().At(newest).type == EntryType::kConfig);
+  }
+  if (core.log().last_index() > newest) {
+    KV_CHECK(core.log().last_index() == core.log().base_index() ||
+             core.log().At(core.log().last_index()).type != EntryType::kConfig);
+  }
+}
+
 void InvariantChecker::CheckLeader(const Core& core) {
   const auto& leader = std::get<Core::Leader>(core.role_);
   const Log& log = core.log();
@@ -67,6 +87,9 @@ void InvariantChecker::CheckLeader(const Core& core) {
     KV_CHECK(uncommitted == core.uncommitted_bytes());
   }
   KV_CHECK(leader.quorum_round <= leader.round);
+  for (const NodeId id : core.configuration().Members()) {
+    KV_CHECK(id == core.id() || core.ProgressOf(id) != nullptr);
+  }
   for (const auto& peer : leader.peers) {
     const Progress& p = peer.progress;
     KV_CHECK(p.match() < p.next());

@@ -18,6 +18,7 @@ class InvariantChecker {
 
  private:
   void CheckLog(const Core& core);
+  static void CheckConfiguration(const Core& core);
   static void CheckLeader(const Core& core);
 
   HardState hard_state_;

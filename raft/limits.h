@@ -7,7 +7,10 @@
 
 namespace kvorum::raft {
 
-inline constexpr size_t kMaxVoters = 15;
+// Voters and learners together. Of both halves of a joint configuration, too.
+inline constexpr size_t kMaxMembers = 15;
+// "host:port@cport".
+inline constexpr size_t kMaxAddressBytes = 200;
 
 // One AppendEntries: large enough that a batch of small commands travels whole, small enough that
 // a peer frame never holds the link for long. An entry bigger than this travels alone.

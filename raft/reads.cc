@@ -13,7 +13,7 @@ std::optional<Index> Core::LeaseRead() {
   if (leader == nullptr || commit_ < leader->term_start || leader->lease_released) {
     return std::nullopt;
   }
-  if (leader->peers.empty()) return commit_;
+  if (configuration().IsSoleVoter(options_.id)) return commit_;
   const bool holds =
       leader->lease_from.has_value() && now_ < *leader->lease_from + options_.lease_us;
   if (!holds) return std::nullopt;
@@ -45,9 +45,9 @@ void Core::DropLease() {
 }
 
 void Core::AdvanceRounds(Leader& leader) {
-  std::vector<Round> acked{leader.round};
-  for (const Peer& p : leader.peers) acked.push_back(p.progress.acked_round());
-  leader.quorum_round = std::max(leader.quorum_round, QuorumValue(acked));
+  const Round agreed =
+      Agreed(leader, leader.round, [](const Progress& progress) { return progress.acked_round(); });
+  leader.quorum_round = std::max(leader.quorum_round, agreed);
   while (!leader.open_rounds.empty() && leader.open_rounds.front().round <= leader.quorum_round) {
     const OpenRound& open = leader.open_rounds.front();
     if (open.round > leader.lease_floor) leader.lease_from = open.sent_at;

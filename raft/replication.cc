@@ -61,9 +61,10 @@ void Core::AppendEntries(const Append& m) {
     if (log_.Matches(entry.index, entry.term)) continue;
     if (entry.index <= log_.last_index()) {
       KV_CHECK_MSG(entry.index > commit_, "the leader's log contradicts a committed entry");
-      log_.TruncateFrom(entry.index);
+      TruncateFrom(entry.index);
     }
     log_.Append(entry);
+    NoteEntry(entry);
   }
   CommitTo(std::min(m.commit, match));
   reply.ok = true;
@@ -80,7 +81,7 @@ void Core::OnHeartbeat(NodeId from, const Heartbeat& m) {
 }
 
 bool Core::AcceptSnapshotPiece(NodeId from, const InstallSnapshot& piece) {
-  if (!IsVoter(from)) return false;
+  if (from == options_.id) return false;
   if (piece.term < hard_state_.term) {
     SendNow(from, InstallSnapshotReply{.term = hard_state_.term, .index = piece.meta.index});
     return false;
@@ -100,7 +101,7 @@ bool Core::SnapshotReceived(const SnapshotMeta& meta) {
   commit_ = meta.index;
   applied_ = meta.index;
   snapshot_ = meta;
-  voters_ = meta.voters;
+  configurations_ = {{meta.index, meta.configuration}};
   reset_to_ = meta;
   restore_ = meta;
   return true;
@@ -132,9 +133,9 @@ bool Core::IsReadyLeader() const {
 
 void Core::TickLeader(Leader& leader) {
   // CheckQuorum (6.2): a leader that a majority has not spoken to for a timeout is none.
-  std::vector<Micros> heard{now_};
-  for (const Peer& p : leader.peers) heard.push_back(p.progress.last_heard());
-  if (now_ - QuorumValue(heard) > options_.election_timeout_us) {
+  const Micros heard =
+      Agreed(leader, now_, [](const Progress& progress) { return progress.last_heard(); });
+  if (now_ - heard > options_.election_timeout_us) {
     BecomeFollower(hard_state_.term, NodeId());
     return;
   }
@@ -147,6 +148,7 @@ void Core::TickLeader(Leader& leader) {
     }
   }
   if (now_ >= leader.heartbeat_at) leader.round_wanted = true;
+  TickMembership(leader);
 }
 
 void Core::OnAppendReply(NodeId from, const AppendReply& m) {
@@ -194,17 +196,18 @@ void Core::OnHeartbeatReply(NodeId from, const HeartbeatReply& m) {
 }
 
 // 3.6.2: only an entry of the leader's own term is committed by counting copies; what came before
-// is committed with it. The leader's own copy counts like any other: when it is durable.
+// is committed with it. The leader's own copy counts like any other: when it is durable, and if it
+// is a voter. May end leadership.
 void Core::MaybeCommit() {
   auto& leader = std::get<Leader>(role_);
-  std::vector<Index> match{log_.durable_index()};
-  for (const Peer& p : leader.peers) match.push_back(p.progress.match());
-  const Index agreed = QuorumValue(match);
+  const Index agreed = Agreed(leader, log_.durable_index(),
+                              [](const Progress& progress) { return progress.match(); });
   if (agreed <= commit_ || log_.TermAt(agreed) != hard_state_.term) return;
   CommitTo(agreed);
   for (PendingRead& read : leader.reads) {
     if (read.index == Index() && commit_ >= leader.term_start) read.index = commit_;
   }
+  AdvanceChange();
 }
 
 void Core::SnapshotDelivered(NodeId peer, Index index, bool installed) {

@@ -9,13 +9,15 @@
 
 #include "base/ids.h"
 #include "base/payload.h"
+#include "raft/configuration.h"
 
 namespace kvorum::raft {
 
 // Written to disk and to peers: append-only numbers.
 enum class EntryType : uint8_t {
-  kNoop = 1,   // a new leader's first entry (thesis 6.4): commits what came before it
-  kBatch = 2,  // commands for the state machine; the core never looks inside
+  kNoop = 1,    // a new leader's first entry (thesis 6.4): commits what came before it
+  kBatch = 2,   // commands for the state machine; the core never looks inside
+  kConfig = 3,  // a Configuration: in force from the moment it is appended (4.1)
 };
 
 struct Entry {
@@ -39,7 +41,7 @@ struct HardState {
 struct SnapshotMeta {
   Index index;
   Term term;
-  std::vector<NodeId> voters;  // sorted
+  Configuration configuration;
 
   friend bool operator==(const SnapshotMeta&, const SnapshotMeta&) = default;
 };

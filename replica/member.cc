@@ -234,7 +234,7 @@ void Member::ApplyEntry(const raft::Entry& entry) {
   }
   const Micros started = seams_.stopwatch.Read();
   const bool ours = !proposals_.empty() && proposals_.front().index == entry.index;
-  if (entry.type == raft::EntryType::kNoop) {
+  if (entry.type != raft::EntryType::kBatch) {
     KV_CHECK(!ours);
     machine_.ApplyNoop(entry.index);
   } else if (ours) {
@@ -311,7 +311,7 @@ void Member::MaybeTakeSnapshot() {
   snapshot_requested_ = false;
   snapshot_tried_at_ = now_.boot_us;
   const Index index = machine_.applied();
-  taker_.Begin({index, core_.log().TermAt(index), core_.voters()});
+  taker_.Begin({index, core_.log().TermAt(index), core_.ConfigurationAt(index)});
 }
 
 void Member::OnSnapshotWritten(const raft::SnapshotMeta& meta) {
@@ -325,7 +325,7 @@ void Member::OnSnapshotWritten(const raft::SnapshotMeta& meta) {
     keep_from = keep_from - 1;
   }
   core_.SnapshotSaved(meta, keep_from);
-  seams_.disk.Compact({log.base_index(), log.base_term(), core_.voters()});
+  seams_.disk.Compact({log.base_index(), log.base_term(), meta.configuration});
 }
 
 void Member::OnSnapshotReceived(NodeId from, const raft::SnapshotMeta& meta,

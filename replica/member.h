@@ -102,6 +102,9 @@ class Member {
   // A whole envelope (store/envelope.h). After an error nothing was proposed.
   std::optional<raft::ProposeError> Propose(const Payload& envelope, ProposalId id);
   ReadStart StartRead();
+  raft::ChangeResult ProposeChange(const raft::Change& change) {
+    return core_.ProposeChange(change);
+  }
   bool TransferLeadership(NodeId target) { return core_.TransferLeadership(target); }
   // Takes a snapshot as soon as possible; no effect while one is running.
   void RequestSnapshot() { snapshot_requested_ = true; }

@@ -57,6 +57,15 @@ Status Place(disk::Recovered recovered, const raft::SnapshotMeta& snapshot,
   return Status::Ok();
 }
 
+// As far as the log tells, nobody else has what is missing here.
+bool IsAlone(const Config& config, const disk::Recovered& recovered) {
+  const bool changed =
+      std::any_of(recovered.entries.begin(), recovered.entries.end(),
+                  [](const raft::Entry& entry) { return entry.type == raft::EntryType::kConfig; });
+  return !changed && config.join.empty() && config.cluster_nodes.size() == 1 &&
+         recovered.base.configuration.Members().size() <= 1;
+}
+
 }  // namespace
 
 uint64_t ClusterIdOf(const Config& config) {
@@ -99,7 +108,7 @@ Result<Booted> Boot(disk::Files& files, const Config& config) {
   booted.note = recovered.note;
   booted.fresh = recovered.fresh;
   if (recovered.shorter_than_witness) {
-    if (config.cluster_nodes.size() == 1) {
+    if (IsAlone(config, recovered)) {
       return Status(StatusCode::kCorrupt,
                     "the log has lost acknowledged entries (it once reached index " +
                         std::to_string(recovered.witness_index.value()) + ", now it ends at " +

@@ -20,30 +20,10 @@ bool Parse(std::string_view text, Number& number) {
 }
 
 std::optional<NodeAddress> ParseNode(std::string_view text) {
-  NodeAddress node;
   uint64_t id = 0;
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos || !Parse(text.substr(0, equals), id)) return std::nullopt;
-  node.id = NodeId(id);
-  text.remove_prefix(equals + 1);
-  const size_t at = text.rfind('@');
-  if (at != std::string_view::npos) {
-    if (!Parse(text.substr(at + 1), node.peer_port)) return std::nullopt;
-    text = text.substr(0, at);
-  }
-  const size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || !Parse(text.substr(colon + 1), node.port)) {
-    return std::nullopt;
-  }
-  std::string_view host = text.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string_view::npos) {
-    return std::nullopt;
-  }
-  if (host.empty()) return std::nullopt;
-  node.host = host;
-  return node;
+  return ParseAddress(NodeId(id), text.substr(equals + 1));
 }
 
 std::string Quoted(const NodeAddress& node) {
@@ -69,6 +49,46 @@ std::string PortFaultOf(const Config& config, const NodeAddress& self) {
 
 }  // namespace
 
+std::optional<NodeAddress> ParseAddress(NodeId id, std::string_view text) {
+  NodeAddress node;
+  node.id = id;
+  const size_t at = text.rfind('@');
+  if (at != std::string_view::npos) {
+    if (!Parse(text.substr(at + 1), node.peer_port)) return std::nullopt;
+    text = text.substr(0, at);
+  }
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || !Parse(text.substr(colon + 1), node.port)) {
+    return std::nullopt;
+  }
+  std::string_view host = text.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  if (host.empty()) return std::nullopt;
+  node.host = host;
+  return node;
+}
+
+std::string AddressText(const NodeAddress& node) {
+  const bool v6 = node.host.find(':') != std::string::npos;
+  std::string text = (v6 ? "[" + node.host + "]" : node.host) + ":" + std::to_string(node.port);
+  if (node.peer_port != 0) text += "@" + std::to_string(node.peer_port);
+  return text;
+}
+
+raft::Configuration BootstrapOf(const Config& config) {
+  raft::Configuration bootstrap;
+  if (!config.join.empty()) return bootstrap;
+  for (const NodeAddress& node : config.cluster_nodes) {
+    bootstrap.voters.push_back(node.id);
+    bootstrap.addresses[node.id] = AddressText(node);
+  }
+  return bootstrap;
+}
+
 std::string SetClusterNodes(Config& config, std::span<const std::string_view> words) {
   std::vector<NodeAddress> nodes;
   for (std::string_view word : words) {
@@ -91,10 +111,7 @@ std::string SetClusterNodes(Config& config, std::span<const std::string_view> wo
 std::string GetClusterNodes(const Config& config) {
   std::string text;
   for (const NodeAddress& node : config.cluster_nodes) {
-    const bool v6 = node.host.find(':') != std::string::npos;
-    text += (text.empty() ? "" : " ") + std::to_string(node.id.value()) + "=" +
-            (v6 ? "[" + node.host + "]" : node.host) + ":" + std::to_string(node.port);
-    if (node.peer_port != 0) text += "@" + std::to_string(node.peer_port);
+    text += (text.empty() ? "" : " ") + std::to_string(node.id.value()) + "=" + AddressText(node);
   }
   return text;
 }
@@ -104,15 +121,16 @@ std::string ClusterFaultOf(const Config& config) {
   if (self == nullptr) {
     return "node-id " + std::to_string(config.node_id.value()) + " is not in cluster-nodes";
   }
-  if (config.cluster_nodes.size() > raft::kMaxVoters) {
+  if (config.cluster_nodes.size() > raft::kMaxMembers) {
     return "cluster-nodes names " + std::to_string(config.cluster_nodes.size()) +
-           " nodes, at most " + std::to_string(raft::kMaxVoters) + " are possible";
+           " nodes, at most " + std::to_string(raft::kMaxMembers) + " are possible";
   }
   if (config.port != self->port) {
     return "port (" + std::to_string(config.port) + ") is not what cluster-nodes says of node " +
            std::to_string(config.node_id.value()) + " (" + std::to_string(self->port) + ")";
   }
   for (const NodeAddress& node : config.cluster_nodes) {
+    if (AddressText(node).size() > raft::kMaxAddressBytes) return Quoted(node) + " is too long";
     if (config.cluster_nodes.size() > 1 && node.peer_port == 0) {
       return Quoted(node) + " has no peer port";
     }

@@ -26,6 +26,7 @@ struct Config {
   // identity and place
   NodeId node_id{1};
   std::vector<NodeAddress> cluster_nodes;  // sorted by id; one entry for a group of one
+  std::string join;                        // host:port of a member's client port; empty: no joiner
   uint64_t cluster_id = 0;                 // 0: computed from cluster_nodes' ids
   std::string dir = "./kvorum-data";
 

@@ -13,6 +13,7 @@
 
 #include "resp/format.h"
 #include "resp/parser.h"
+#include "server/cluster_nodes.h"
 #include "server/directives.h"
 #include "store/glob.h"
 
@@ -52,6 +53,7 @@ class Loader {
   Status Environment(std::span<const std::string> environment);
   Status Options(std::span<const std::string> arguments);
   Status Finish();
+  Status FinishJoiner();
 
  private:
   Status Line(const std::string& line, const std::string& where,
@@ -197,10 +199,39 @@ Status Loader::Options(std::span<const std::string> arguments) {
   return Status::Ok();
 }
 
+// cluster-nodes of a node that joins names itself alone, if anything: the address that the others
+// are told. Who they are it is told by the leader.
+Status Loader::FinishJoiner() {
+  if (!Given("node-id")) {
+    return {StatusCode::kInvalid,
+            "node-id must be given: a joining node needs a number of its own"};
+  }
+  if (!ParseAddress(NodeId(1), config_.join)) {
+    return {StatusCode::kInvalid, "join: '" + config_.join + "' is not of the form host:port"};
+  }
+  if (!config_.cluster_nodes.empty()) return Status::Ok();
+  std::string host = "127.0.0.1";
+  const std::string& bound = config_.bind.front();
+  if (!bound.starts_with('-') && bound != "*" && bound != "0.0.0.0") host = bound;
+  if (!config_.cluster_announce_ip.empty()) host = config_.cluster_announce_ip;
+  if (!config_.cluster_announce_hostname.empty()) host = config_.cluster_announce_hostname;
+  // Redis Cluster's habit.
+  constexpr uint32_t kPeerPortAbove = 10'000;
+  uint32_t peer_port = config_.raft_port;
+  if (peer_port == 0) peer_port = config_.port + kPeerPortAbove;
+  if (peer_port > UINT16_MAX) {
+    return {StatusCode::kInvalid, "raft-port must be given: there is no port 10000 above port"};
+  }
+  config_.cluster_nodes = {{config_.node_id, host, config_.port, static_cast<uint16_t>(peer_port)}};
+  return Status::Ok();
+}
+
 // What follows from other directives, and the check of the whole.
 Status Loader::Finish() {
-  if (config_.cluster_nodes.empty()) {
-    config_.cluster_nodes = {{config_.node_id, "127.0.0.1", config_.port, 0}};
+  if (!config_.join.empty()) {
+    if (Status status = FinishJoiner(); !status.ok()) return status;
+  } else if (config_.cluster_nodes.empty()) {
+    config_.cluster_nodes = {{config_.node_id, "127.0.0.1", config_.port, config_.raft_port}};
   } else if (!Given("node-id")) {
     // Two nodes that both believe to be the first one would destroy each other's promises.
     if (config_.cluster_nodes.size() > 1) {

@@ -202,6 +202,8 @@ constexpr Directive kDirectives[] = {
     {"cluster-nodes",
      "All members: 1=host:port@peer-port 2=..., separated by blanks or commas. Empty: one node.",
      SetClusterNodes, GetClusterNodes, false, true},
+    Text<&C::join>("join",
+                   "host:port of any member: this node asks to be taken in at its first start."),
     Number<&C::cluster_id, 0, UINT64_MAX>(
         "cluster-id", "A number that the members of one cluster share. 0: made of their ids."),
     {"dir", "Where log, snapshots and identity live.", SetDir, GetText<&C::dir>},

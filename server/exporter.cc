@@ -147,8 +147,8 @@ void Exporter::AddCommands() {
 }
 
 void Exporter::AddPeers() {
-  for (const NodeAddress& peer : config_.cluster_nodes) {
-    if (peer.id == config_.node_id) continue;
+  // Those of this start: who joins later is there after the next one.
+  for (const NodeAddress& peer : node_.Peers()) {
     auto& gauges = peers_[peer.id] = std::make_unique<PeerGauges>();
     const metrics::Labels labels{{"peer", std::to_string(peer.id.value())}};
     catalog_.Add("kvorum_peer_connected", "1 while both links to the peer are up.",

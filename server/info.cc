@@ -105,7 +105,8 @@ void Clients(const Scene& scene, Lines& lines) {
     largest_output = std::max(largest_output, session->output.size());
   }
   lines.Add("connected_clients", scene.node.stats().connections.Get());
-  lines.Add("cluster_connections", scene.core().voters().size() - 1);
+  lines.Add("cluster_connections",
+            std::max<size_t>(scene.core().configuration().Members().size(), 1) - 1);
   lines.Add("maxclients", scene.node.config().maxclients);
   lines.Add("client_recent_max_input_buffer", largest_input);
   lines.Add("client_recent_max_output_buffer", largest_output);
@@ -179,7 +180,7 @@ void Stats(const Scene& scene, Lines& lines) {
 void AddFollowers(const Scene& scene, Lines& lines) {
   size_t number = 0;
   std::vector<std::pair<std::string, std::string>> followers;
-  for (const NodeId id : scene.core().voters()) {
+  for (const NodeId id : scene.core().configuration().Members()) {
     const raft::Progress* progress = scene.core().ProgressOf(id);
     if (progress == nullptr || !scene.node.wire().IsConnected(id)) continue;
     const Address address = scene.node.AddressOf(id);
@@ -304,7 +305,7 @@ void Kvorum(const Scene& scene, Lines& lines) {
   lines.Add("kvorum_serves", member.Serves() ? 1 : 0);
   lines.Add("kvorum_term", core.term());
   lines.Add("kvorum_leader", core.leader());
-  lines.Add("kvorum_voters", core.voters().size());
+  lines.Add("kvorum_voters", core.configuration().voters.size());
   lines.Add("kvorum_commit_index", core.commit());
   lines.Add("kvorum_applied_index", member.applied());
   lines.Add("kvorum_last_index", core.log().last_index());

@@ -31,9 +31,11 @@ std::vector<Member> MembersOf(Node& node) {
   const raft::Core& core = node.member().core();
   const uint64_t cluster_id = ClusterIdOf(node.config());
   // Before the first election of a life: anybody will do, if only everybody says the same.
-  const NodeId leader = node.last_leader() == NodeId() ? core.voters().front() : node.last_leader();
+  raft::Configuration::Ids ids = core.configuration().Members();
+  if (ids.empty()) ids = {core.id()};  // joins, and has not heard from the leader yet
+  const NodeId leader = node.last_leader() == NodeId() ? ids.front() : node.last_leader();
   std::vector<Member> members;
-  for (const NodeId id : core.voters()) {
+  for (const NodeId id : ids) {
     Member member{id, ClusterNodeName(cluster_id, id), node.AddressOf(id), id == leader};
     const raft::Progress* progress = core.ProgressOf(id);
     const bool self = id == core.id();
@@ -100,8 +102,8 @@ void Nodes(LocalCall& call) {
   const std::string leader = members.front().name;
   std::string text;
   for (const Member& member : members) {
-    const NodeAddress* configured = call.node.config().Find(member.id);
-    const uint16_t peer_port = configured == nullptr ? 0 : configured->peer_port;
+    const std::optional<NodeAddress> place = call.node.PlaceOf(member.id);
+    const uint16_t peer_port = place ? place->peer_port : 0;
     text += member.name + " " + member.address.host + ":" + std::to_string(member.address.port) +
             "@" + std::to_string(peer_port) + " ";
     if (member.id == core.id()) text += "myself,";
@@ -122,7 +124,7 @@ void Info(LocalCall& call) {
   text += "cluster_slots_assigned:" + slots + "\r\n";
   text += "cluster_slots_ok:" + slots + "\r\n";
   text += "cluster_slots_pfail:0\r\ncluster_slots_fail:0\r\n";
-  text += "cluster_known_nodes:" + std::to_string(core.voters().size()) + "\r\n";
+  text += "cluster_known_nodes:" + std::to_string(core.configuration().Members().size()) + "\r\n";
   text += "cluster_size:1\r\n";
   text += "cluster_current_epoch:" + epoch + "\r\n";
   text += "cluster_my_epoch:" + epoch + "\r\n";

@@ -8,6 +8,7 @@
 #include "server/local_call.h"
 #include "server/local_families.h"
 #include "server/local_leadership.h"
+#include "server/local_membership.h"
 #include "store/envelope.h"
 
 namespace kvorum::server {
@@ -94,7 +95,11 @@ void Info(LocalCall& call) {
   fields.Add("term", core.term());
   fields.Add("vote", core.vote());
   fields.Add("leader", core.leader());
-  fields.Add("voters", core.voters().size());
+  fields.Add("voters", core.configuration().voters.size());
+  fields.Add("learners", core.configuration().learners.size());
+  fields.Add("membership", MembershipOf(core, core.id()));
+  fields.Add("configuration_index", core.configuration_index());
+  fields.AddBool("configuration_joint", core.configuration().IsJoint());
   fields.AddBool("may_vote", core.MayVote());
   fields.AddBool("transferring", core.IsTransferring());
   fields.Add("commit_index", core.commit());
@@ -159,24 +164,26 @@ void AddProgress(Fields& fields, const Node& node, NodeId id) {
 
 void Nodes(LocalCall& call) {
   const raft::Core& core = call.node.member().core();
-  call.reply.Array(core.voters().size());
-  for (const NodeId id : core.voters()) {
+  const raft::Configuration::Ids members = core.configuration().Members();
+  call.reply.Array(members.size());
+  for (const NodeId id : members) {
     const Address address = call.node.AddressOf(id);
-    const NodeAddress* configured = call.node.config().Find(id);
+    const std::optional<NodeAddress> place = call.node.PlaceOf(id);
     const bool self = id == core.id();
     Fields fields(call.reply.protocol());
     fields.Add("id", id);
     fields.Add("name", ClusterNodeName(ClusterIdOf(call.node.config()), id));
     fields.Add("address", address.host + ":" + std::to_string(address.port));
-    if (configured == nullptr || configured->peer_port == 0) {
+    if (!place || place->peer_port == 0) {
       fields.AddNull("peer_address");
     } else {
-      fields.Add("peer_address", configured->host + ":" + std::to_string(configured->peer_port));
+      fields.Add("peer_address", place->host + ":" + std::to_string(place->peer_port));
     }
     fields.Add("role", self                        ? RoleName(core.role())
                        : core.leader() == NodeId() ? "unknown"
                        : core.leader() == id       ? "leader"
                                                    : "follower");
+    fields.Add("membership", MembershipOf(core, id));
     fields.AddBool("connected", self || call.node.wire().IsConnected(id));
     AddProgress(fields, call.node, id);
     fields.WriteTo(call.reply);
@@ -232,7 +239,7 @@ void WriteEntry(LocalCall& call, const raft::Entry& entry) {
   reply.Bulk("term");
   reply.Integer(Signed(entry.term));
   reply.Bulk("type");
-  reply.Bulk(batch ? "batch" : "noop");
+  reply.Bulk(batch ? "batch" : entry.type == raft::EntryType::kConfig ? "config" : "noop");
   reply.Bulk("bytes");
   reply.Integer(Signed(entry.payload.size()));
   if (!batch) return;
@@ -287,6 +294,14 @@ void Help(LocalCall& call) {
       "    Return what this member knows of itself, its log and its leader.",
       "LOG [<count>]",
       "    Return the last <count> entries of the log (default: 10), oldest first.",
+      "ADD <id> <host:port@peer-port>",
+      "    Take a new node in, as a learner that is promoted by itself when it keeps up.",
+      "DEMOTE <id> [FORCE]",
+      "    Make a learner of a voter.",
+      "PROMOTE <id> [FORCE]",
+      "    Make a voter of a learner.",
+      "REMOVE <id> [FORCE]",
+      "    Remove a node for good: its id is never used again.",
       "NODES",
       "    Return the members and, on the leader, how far each has come.",
       "SNAPSHOT",
@@ -311,6 +326,28 @@ constexpr CommandRow kSubcommands[] = {
      .docs = {"Returns the members of the group and their progress.", "7.2.0", "raft",
               "O(N) where N is the number of members"},
      .local = Nodes},
+    {.name = "raft|add",
+     .arity = 4,
+     .flags = kFlagsAdmin | store::kFlagBlocking,
+     .docs = {"Takes a new node in.", "7.2.0", "raft", "O(N) where N is the number of members"},
+     .local = RaftAdd},
+    {.name = "raft|remove",
+     .arity = -3,
+     .flags = kFlagsAdmin | store::kFlagBlocking,
+     .docs = {"Removes a node for good.", "7.2.0", "raft", "O(N) where N is the number of members"},
+     .local = RaftRemove},
+    {.name = "raft|promote",
+     .arity = -3,
+     .flags = kFlagsAdmin | store::kFlagBlocking,
+     .docs = {"Makes a voter of a learner.", "7.2.0", "raft",
+              "O(N) where N is the number of members"},
+     .local = RaftPromote},
+    {.name = "raft|demote",
+     .arity = -3,
+     .flags = kFlagsAdmin | store::kFlagBlocking,
+     .docs = {"Makes a learner of a voter.", "7.2.0", "raft",
+              "O(N) where N is the number of members"},
+     .local = RaftDemote},
     {.name = "raft|log",
      .arity = -2,
      .flags = kFlagsAdmin,

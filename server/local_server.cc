@@ -96,7 +96,7 @@ void ConfigHelp(LocalCall& call) {
 
 void WriteReplicas(LocalCall& call, const raft::Core& core) {
   std::vector<NodeId> replicas;
-  for (const NodeId id : core.voters()) {
+  for (const NodeId id : core.configuration().Members()) {
     if (core.ProgressOf(id) != nullptr && call.node.wire().IsConnected(id)) replicas.push_back(id);
   }
   call.reply.Array(replicas.size());

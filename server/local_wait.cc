@@ -11,7 +11,9 @@ namespace kvorum::server {
 namespace {
 
 // Other nodes that certainly have everything this node has acknowledged.
-size_t CertainFollowers(const Node& node) { return node.member().core().voters().size() / 2; }
+size_t CertainFollowers(const Node& node) {
+  return node.member().core().configuration().voters.size() / 2;
+}
 
 // The deadline of the timeout in argv[at]; 0: never. Nothing: the error was written.
 std::optional<Micros> DeadlineArgument(LocalCall& call, size_t at) {

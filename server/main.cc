@@ -20,6 +20,7 @@
 #include "server/clocks.h"
 #include "server/config_load.h"
 #include "server/exporter.h"
+#include "server/join.h"
 #include "server/reactor.h"
 #include "server/version.h"
 #include "server/wal_thread.h"
@@ -128,9 +129,21 @@ int Main(int argc, char** argv) {
   }
   StartLogging(config);
   disk::PosixFiles files(config.dir);
+  bool returning = true;
+  if (!config.join.empty()) {
+    if (Status status = LearnCluster(files, config, &returning); !status.ok()) return Fail(status);
+  }
+  // A newcomer is taken in before it leaves anything on its disk: whoever was refused once is new
+  // again the next time.
+  if (!returning) {
+    if (Status status = AskToJoin(config, returning); !status.ok()) return Fail(status);
+  }
   Result<Booted> booted = Boot(files, config);
   if (!booted.ok()) return Fail(booted.status());
   Welcome(config, booted.value());
+  if (!config.join.empty() && returning && !HoldsConfiguration(booted.value().restart)) {
+    if (Status status = AskToJoin(config, returning); !status.ok()) return Fail(status);
+  }
   return Serve(config, files, booted.value());
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "server/batch_sink.h"
+#include "server/cluster_nodes.h"
 #include "server/limits.h"
 #include "server/local_families.h"
 #include "store/families.h"
@@ -19,7 +20,7 @@ constexpr std::string_view kInDoubt =
 replica::Options MemberOptions(const Config& config, uint64_t seed) {
   replica::Options options;
   options.raft.id = config.node_id;
-  for (const NodeAddress& node : config.cluster_nodes) options.raft.voters.push_back(node.id);
+  options.raft.bootstrap = BootstrapOf(config);
   options.raft.election_timeout_us = Micros{config.election_timeout_ms} * 1000;
   options.raft.heartbeat_us = Micros{config.heartbeat_interval_ms} * 1000;
   options.raft.lease_us = Micros{config.lease_duration_ms} * 1000;
@@ -56,6 +57,7 @@ Node::Node(Config& config, raft::Restart restart, store::Machine& machine,
     }
   }
   open_.id = 1;
+  NoticeMembership();
 }
 
 Node::~Node() = default;
@@ -84,6 +86,8 @@ void Node::EndTurn(Now time) {
   carrier_.Expire(now().boot_us, Micros{config_.indoubt_timeout_ms} * 1000);
   CheckWaits();
   CheckTransfers();
+  NoticeMembership();
+  CheckChanges();
   SendRemoteReplies();
   CollectGarbage();
 }
@@ -99,6 +103,7 @@ Micros Node::NextWakeup() const {
     if (wait.deadline != 0) next = std::min(next, wait.deadline);
   }
   for (const WaitingTransfer& wait : transfers_) next = std::min(next, wait.deadline);
+  for (const WaitingChange& wait : changes_) next = std::min(next, wait.deadline);
   return next;
 }
 
@@ -357,7 +362,7 @@ void Node::ReadsLost() {
 
 size_t Node::FollowersAt(Index index) const {
   size_t count = 0;
-  for (const NodeId voter : member_.core().voters()) {
+  for (const NodeId voter : member_.core().configuration().AllVoters()) {
     const raft::Progress* progress = member_.core().ProgressOf(voter);
     if (progress != nullptr && progress->match() >= index) ++count;
   }
@@ -509,8 +514,8 @@ Address Node::AddressOf(NodeId id) const {
   }
   const auto announced = announced_.find(id);
   if (announced != announced_.end()) return announced->second;
-  const NodeAddress* node = config_.Find(id);
-  return node == nullptr ? Address{} : Address{node->host, node->port};
+  const std::optional<NodeAddress> place = PlaceOf(id);
+  return place ? Address{place->host, place->port} : Address{};
 }
 
 const CommandStats* Node::StatsOf(const store::CommandRow& row) const {

@@ -28,6 +28,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -194,6 +195,21 @@ class Node final : public replica::Clients, public replica::Transport {
   }
   // What CLUSTER and MOVED say of a node: what it announced, else what cluster-nodes says.
   [[nodiscard]] Address AddressOf(NodeId id) const;
+  // ---- members (node_membership.cc) -------------------------------------------------------------
+  // Where this node reaches it: what cluster-nodes says, else the newest configuration that names
+  // it.
+  [[nodiscard]] std::optional<NodeAddress> PlaceOf(NodeId id) const;
+  // Whom this node speaks to: the members, and on the leader those that have just left.
+  [[nodiscard]] std::vector<NodeAddress> Peers() const;
+  // Since the last call, perhaps.
+  bool PeersChanged();
+  // Whom it listens to. A stranger may belong to a configuration that is not here yet, unless it
+  // was removed before this one.
+  [[nodiscard]] bool Admits(NodeId id) const;
+  // This node has been removed for good.
+  [[nodiscard]] bool Removed() const;
+  // Answers when the change is committed, both steps of it, or lost, or at the in-doubt timeout.
+  void BeginChangeWait(Session& session, const raft::Proposed& change, bool mute);
   [[nodiscard]] bool disk_full() const { return disk_full_; }
   [[nodiscard]] bool draining() const { return draining_; }
   // The newest leader that was known; 0: none in this life.
@@ -273,6 +289,14 @@ class Node final : public replica::Clients, public replica::Transport {
     bool mute;
     resp::Protocol protocol;
   };
+  struct WaitingChange {
+    Session* session;
+    Term term;
+    Index index;
+    Micros deadline;
+    bool mute;
+    resp::Protocol protocol;
+  };
   class BatchSink;
   enum class Verdict : uint8_t { kDone, kStalled };
   enum class Order : uint8_t { kDirect, kRide, kWait };
@@ -318,6 +342,12 @@ class Node final : public replica::Clients, public replica::Transport {
   void ProtocolError(Session& session, const resp::ParseResult& result);
   CommandStats& StatsFor(const store::CommandRow& row);
 
+  // node_membership.cc
+  void NoticeMembership();
+  void CheckChanges();
+  [[nodiscard]] bool FarewellOver() const;
+  [[nodiscard]] std::optional<std::string_view> OutcomeOf(const WaitingChange& wait) const;
+
   // node_remote.cc
   void OnForward(NodeId from, Forward forward);
   void CloseRemotes(NodeId node);
@@ -353,6 +383,19 @@ class Node final : public replica::Clients, public replica::Transport {
   std::deque<WaitingRead> reads_;
   std::vector<WaitingClient> waits_;
   std::vector<WaitingTransfer> transfers_;
+  std::vector<WaitingChange> changes_;
+  std::map<NodeId, NodeAddress> places_;  // of every member there was in this life
+  Index seen_configuration_;
+  // What Peers depends on.
+  struct PeersStamp {
+    Index configuration;
+    bool committed = false;
+    bool farewell_over = false;
+    size_t told = 0;
+    friend bool operator==(const PeersStamp&, const PeersStamp&) = default;
+  };
+  std::optional<PeersStamp> peers_stamp_;
+  Micros removed_at_ = 0;  // 0: it was not
   Carrier carrier_;
   // Answers for other nodes' clients, collected in a turn.
   struct RemoteReplies {

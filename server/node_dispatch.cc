@@ -293,7 +293,8 @@ Node::Verdict Node::RunRead(Session& session, const Request& request,
     return Verdict::kDone;
   }
   if (!member_.core().IsLeader()) {
-    if (!session.readonly || row.keys.first == 0) return Elsewhere(session, request, row);
+    if (!session.readonly || row.keys.first == 0 || Removed())
+      return Elsewhere(session, request, row);
     return order == Order::kDirect ? RunReadHere(session, request, row)
                                    : Stalled(session, Stall::kOrder);
   }
@@ -351,6 +352,8 @@ Node::Verdict Node::Elsewhere(Session& session, const Request& request,
     store::KeyList keys;
     store::KeysOf(row, request.argv, keys);
     const Address address = AddressOf(leader);
+    // A node that joins may hear the leader before it hears where that is.
+    if (address.host.empty()) return Park(session, request);
     stats_.redirected.Add();
     return Refuse(session, request,
                   "MOVED " + std::to_string(keys.empty() ? 0 : store::SlotOf(keys.front())) + " " +
@@ -380,6 +383,15 @@ Node::Verdict Node::Park(Session& session, const Request& request) {
       now().boot_us - session.parked_at >= Micros{config_.election_park_timeout_ms} * 1000) {
     stats_.park_timeouts.Add();
     return Refuse(session, request, kClusterDown);
+  }
+  if (Removed()) {  // for good: its client is better off elsewhere
+    stats_.park_timeouts.Add();
+    const Verdict verdict = Refuse(session, request, kRemoved);
+    if (verdict == Verdict::kDone) {
+      session.closing = true;
+      MarkOutput(session);
+    }
+    return verdict;
   }
   if (session.stall != Stall::kParked) {
     stats_.parked.Add(1);

@@ -185,6 +185,7 @@ void EncodeHello(const Hello& hello, std::string& out) {
   PutU64(out, hello.from.value());
   PutU64(out, hello.to.value());
   PutU16(out, hello.port);
+  PutU16(out, hello.peer_port);
   PutString(out, hello.host);
   Seal(out, at);
 }
@@ -228,6 +229,7 @@ FrameState DecodeHello(std::string_view stream, Hello* hello, size_t* size, std:
   hello->from = NodeId(in.U64());
   hello->to = NodeId(in.U64());
   hello->port = in.U16();
+  hello->peer_port = in.U16();
   hello->host = std::string(in.String());
   if (!in.Done() || kind < 1 || kind > 2 || hello->host.size() > kMaxHostBytes) {
     *why = "a malformed hello";

@@ -15,7 +15,7 @@
 
 namespace kvorum::server {
 
-inline constexpr uint16_t kPeerProtocolVersion = 1;
+inline constexpr uint16_t kPeerProtocolVersion = 2;
 
 enum class LinkKind : uint8_t {
   kControl = 1,  // votes, heartbeats, acknowledgements: small, never behind bulk
@@ -29,6 +29,7 @@ struct Hello {
   NodeId to;
   std::string host;  // where clients reach the sender
   uint16_t port = 0;
+  uint16_t peer_port = 0;  // where it listens for members, on the same host
 };
 
 void EncodeHello(const Hello& hello, std::string& out);

@@ -46,7 +46,7 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
     resolver_.async_resolve(peer_.host, std::to_string(peer_.peer_port),
                             [self = shared_from_this()](const error_code& error,
                                                         const tcp::resolver::results_type& found) {
-                              if (self->links_.stopped_) return;
+                              if (self->stopped_) return;
                               if (error) {
                                 self->Redial();
                               } else {
@@ -98,8 +98,10 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
                        });
   }
 
+  // For good: nothing that was begun goes on.
   void Stop() {
     ++life_;
+    stopped_ = true;
     connected_ = false;
     error_code ignored;
     socket_.close(ignored);
@@ -116,7 +118,7 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
     boost::asio::async_connect(
         socket_, found,
         [self = shared_from_this(), life = life_](const error_code& error, const tcp::endpoint&) {
-          if (life != self->life_ || self->links_.stopped_) return;
+          if (life != self->life_ || self->stopped_) return;
           self->links_.events_.input();
           if (error) {
             // Nobody listens where somebody did: strong evidence of a dead process.
@@ -139,7 +141,7 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
     queue_.clear();
     written_ = 0;
     EncodeHello({kind_, links_.cluster_id_, links_.config_.node_id, peer_.id, links_.self_.host,
-                 links_.self_.port},
+                 links_.self_.port, links_.peer_port_},
                 queue_);
     Flush();
     WatchForReset();
@@ -184,7 +186,7 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
     timer_.expires_after(redial_);
     redial_ = std::min(2 * redial_, kRedialMost);
     timer_.async_wait([self = shared_from_this(), life = life_](const error_code& error) {
-      if (!error && life == self->life_ && !self->links_.stopped_) self->Dial();
+      if (!error && life == self->life_ && !self->stopped_) self->Dial();
     });
   }
 
@@ -201,6 +203,7 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
   Micros connected_at_ = 0;
   bool connected_ = false;
   bool writing_ = false;
+  bool stopped_ = false;
 };
 
 // ---- a link that was dialled to this node -------------------------------------------------------
@@ -227,10 +230,16 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
     error_code ignored;
     socket_.close(ignored);
     if (greeted_ && !links_.stopped_) {
+      links_.reconcile_ = true;
       links_.events_.input();
       links_.OnReset(hello_.from);
     }
   }
+
+  [[nodiscard]] bool greeted() const { return greeted_; }
+  [[nodiscard]] bool closed() const { return closed_; }
+  [[nodiscard]] NodeId from() const { return hello_.from; }
+  [[nodiscard]] const Hello& hello() const { return hello_; }
 
  private:
   void WaitRead() {
@@ -279,6 +288,7 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
         greeted_ = true;
         timer_.cancel();
         links_.events_.announced(hello_.from, {hello_.host, hello_.port});
+        links_.Visited(hello_.from, shared_from_this());
       } else {
         PeerMessage message;
         const FrameState state = DecodeFrame(rest, &message, &size, &why);
@@ -301,7 +311,7 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
       *why = "another cluster's node";
     } else if (hello_.to != links_.config_.node_id) {
       *why = "a node that looks for node " + std::to_string(hello_.to.value());
-    } else if (hello_.from == hello_.to || links_.config_.Find(hello_.from) == nullptr) {
+    } else if (!links_.events_.admits(hello_.from)) {
       *why = "node " + std::to_string(hello_.from.value()) + ", which is no member";
     } else {
       return true;
@@ -338,7 +348,9 @@ PeerLinks::~PeerLinks() = default;
 
 Status PeerLinks::Start(const std::string& host, uint16_t port, const Address& self) {
   self_ = self;
-  if (config_.cluster_nodes.size() == 1) return Status::Ok();
+  const NodeAddress* named = config_.Find(config_.node_id);
+  peer_port_ = named != nullptr && named->peer_port != 0 ? named->peer_port : port;
+  if (port == 0) return Status::Ok();
   error_code error;
   tcp::resolver resolver(context_);
   const auto found =
@@ -355,22 +367,65 @@ Status PeerLinks::Start(const std::string& host, uint16_t port, const Address& s
                                    ": " + error.message()};
   }
   Accept();
-  for (const NodeAddress& peer : config_.cluster_nodes) {
-    if (peer.id == config_.node_id) continue;
+  return Status::Ok();
+}
+
+void PeerLinks::SetPeers(std::vector<NodeAddress> peers) {
+  peers_ = std::move(peers);
+  for (const std::weak_ptr<Heard>& weak : std::vector(heard_)) {
+    const std::shared_ptr<Heard> heard = weak.lock();
+    if (heard != nullptr && heard->greeted() && !events_.admits(heard->from())) heard->Close();
+  }
+  Reconcile();
+}
+
+void PeerLinks::Visited(NodeId peer, const std::shared_ptr<Heard>& heard) {
+  const Hello& hello = heard->hello();
+  visitors_[peer] = {{peer, hello.host, hello.port, hello.peer_port}, heard};
+  reconcile_ = true;
+}
+
+void PeerLinks::Reconcile() {
+  reconcile_ = false;
+  std::erase_if(visitors_, [](const auto& visitor) {
+    const std::shared_ptr<Heard> heard = visitor.second.heard.lock();
+    return heard == nullptr || heard->closed();
+  });
+  std::map<NodeId, NodeAddress> wanted;
+  for (const auto& [id, visitor] : visitors_) {
+    if (visitor.from.peer_port != 0) wanted[id] = visitor.from;
+  }
+  for (const NodeAddress& peer : peers_) wanted[peer.id] = peer;
+  for (auto it = dialled_.begin(); it != dialled_.end();) {
+    const auto found = wanted.find(it->first);
+    const NodeAddress& now = it->second.to;
+    const bool stays = found != wanted.end() && found->second.host == now.host &&
+                       found->second.peer_port == now.peer_port;
+    if (stays) {
+      ++it;
+      continue;
+    }
+    for (const std::shared_ptr<Dialled>& link : it->second.links) link->Stop();
+    const NodeId gone = it->first;
+    it = dialled_.erase(it);
+    OnReset(gone);
+  }
+  for (const auto& [id, peer] : wanted) {
+    const auto [it, added] = dialled_.try_emplace(id, Speaking{peer, {}});
+    if (!added) continue;
     for (const LinkKind kind : {LinkKind::kControl, LinkKind::kBulk}) {
-      dialled_[peer.id].push_back(std::make_shared<Dialled>(*this, peer, kind));
-      dialled_[peer.id].back()->Dial();
+      it->second.links.push_back(std::make_shared<Dialled>(*this, peer, kind));
+      it->second.links.back()->Dial();
     }
   }
-  return Status::Ok();
 }
 
 void PeerLinks::Stop() {
   stopped_ = true;
   error_code ignored;
   acceptor_.close(ignored);
-  for (auto& [id, links] : dialled_) {
-    for (const std::shared_ptr<Dialled>& link : links) link->Stop();
+  for (auto& [id, speaking] : dialled_) {
+    for (const std::shared_ptr<Dialled>& link : speaking.links) link->Stop();
   }
   for (const std::weak_ptr<Heard>& weak : heard_) {
     if (const std::shared_ptr<Heard> heard = weak.lock()) heard->Close();
@@ -397,22 +452,24 @@ void PeerLinks::OnReset(NodeId peer) {
 void PeerLinks::SendToPeer(NodeId to, PeerMessage message) {
   const auto it = dialled_.find(to);
   if (it == dialled_.end()) return;
-  it->second[LinkFor(message) == LinkKind::kControl ? 0 : 1]->Send(message);
+  it->second.links[LinkFor(message) == LinkKind::kControl ? 0 : 1]->Send(message);
 }
 
 bool PeerLinks::IsConnected(NodeId to) const {
   const auto it = dialled_.find(to);
-  return it != dialled_.end() && it->second[0]->connected() && it->second[1]->connected();
+  return it != dialled_.end() && it->second.links[0]->connected() &&
+         it->second.links[1]->connected();
 }
 
 size_t PeerLinks::QueuedBytes(NodeId to) const {
   const auto it = dialled_.find(to);
-  return it == dialled_.end() ? 0 : it->second[1]->queued();
+  return it == dialled_.end() ? 0 : it->second.links[1]->queued();
 }
 
 void PeerLinks::Flush() {
-  for (auto& [id, links] : dialled_) {
-    for (const std::shared_ptr<Dialled>& link : links) link->Flush();
+  if (reconcile_ && !stopped_) Reconcile();
+  for (auto& [id, speaking] : dialled_) {
+    for (const std::shared_ptr<Dialled>& link : speaking.links) link->Flush();
   }
 }
 

@@ -8,6 +8,8 @@
 //   this node --- control ---> peer        peer --- control ---> this node
 //             ---  bulk   --->                  ---  bulk   --->
 //
+// Whom a node speaks to follows the membership of the group, at run time.
+//
 // What is queued for a peer is bounded: Raft messages beyond it are dropped (the core sends them
 // again), and carried commands are never dropped alone: their link is reset instead, which the node
 // is told, so that a link delivers in order all or nothing.
@@ -39,6 +41,7 @@ class PeerLinks final : public PeerWire {
     std::function<void(NodeId)> unreachable;
     std::function<void(NodeId)> up;                  // this node can speak to it
     std::function<void(NodeId, Address)> announced;  // what the peer says of itself
+    std::function<bool(NodeId)> admits;              // may it speak to this node?
     std::function<void(Host::Level, std::string_view)> log;
   };
   struct Stats {
@@ -52,8 +55,11 @@ class PeerLinks final : public PeerWire {
             Events events);
   ~PeerLinks() override;
 
-  // Listens and dials. `self`: what this node announces to the others.
+  // Listens, unless the port is 0. `self`: what this node announces to the others.
   Status Start(const std::string& host, uint16_t port, const Address& self);
+  // Dials whom it did not speak to so far, hangs up on the rest, and on those who are not admitted
+  // any more. Between turns.
+  void SetPeers(std::vector<NodeAddress> peers);
   void Stop();
 
   void SendToPeer(NodeId to, PeerMessage message) override;
@@ -71,14 +77,30 @@ class PeerLinks final : public PeerWire {
 
   void Accept();
   void OnReset(NodeId peer);
+  void Visited(NodeId peer, const std::shared_ptr<Heard>& heard);
+  void Reconcile();
 
   boost::asio::io_context& context_;
   const Config& config_;
   uint64_t cluster_id_;
   Events events_;
   Address self_;
+  uint16_t peer_port_ = 0;
   boost::asio::ip::tcp::acceptor acceptor_;
-  std::map<NodeId, std::vector<std::shared_ptr<Dialled>>> dialled_;  // control, bulk
+  struct Speaking {
+    NodeAddress to;
+    std::vector<std::shared_ptr<Dialled>> links;  // control, bulk
+  };
+  // A member of a configuration that is not here yet is answered where it says that it listens, as
+  // long as it speaks.
+  struct Visitor {
+    NodeAddress from;
+    std::weak_ptr<Heard> heard;
+  };
+  std::vector<NodeAddress> peers_;
+  std::map<NodeId, Visitor> visitors_;
+  bool reconcile_ = false;
+  std::map<NodeId, Speaking> dialled_;
   std::vector<std::weak_ptr<Heard>> heard_;
   Stats stats_;
   bool stopped_ = false;

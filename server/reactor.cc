@@ -61,6 +61,7 @@ Reactor::Reactor(Config& config, uint64_t cluster_id)
               .up = [this](NodeId peer) { node_->OnLinkUp(peer); },
               .announced = [this](NodeId peer,
                                   Address address) { node_->Announced(peer, std::move(address)); },
+              .admits = [this](NodeId peer) { return node_->Admits(peer); },
               .log = [this](Level level, std::string_view line) { Log(level, line); }}) {}
 
 Reactor::~Reactor() = default;
@@ -95,6 +96,7 @@ void Reactor::FinishTurn() {
   EnsureTurn();
   node_->EndTurn(ReadClocks());
   links_.Flush();
+  if (node_->PeersChanged()) links_.SetPeers(node_->Peers());
   node_->Flush([](Session& session) {
     if (session.owner != nullptr) static_cast<Connection*>(session.owner)->Flush();
   });

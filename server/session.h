@@ -51,6 +51,7 @@ struct OwnedRequest {
 
 // The reply to what was not executed because nobody leads.
 inline constexpr std::string_view kClusterDown = "CLUSTERDOWN The cluster is down";
+inline constexpr std::string_view kRemoved = "CLUSTERDOWN This node was removed from the cluster";
 
 enum class ReplyMode : uint8_t { kOn, kOff, kSkip };
 

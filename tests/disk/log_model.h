@@ -51,7 +51,15 @@ inline raft::Save VoteFor(uint64_t term, uint64_t node) {
 }
 
 inline raft::SnapshotMeta MetaAt(uint64_t index, uint64_t term) {
-  return {Index(index), Term(term), {NodeId(1), NodeId(2), NodeId(7)}};
+  raft::SnapshotMeta meta{Index(index), Term(term), {NodeId(1), NodeId(2), NodeId(7)}};
+  if (index % 2 == 1) {  // with all that a configuration may hold
+    meta.configuration.old_voters = {NodeId(1), NodeId(2), NodeId(3)};
+    meta.configuration.learners = {NodeId(3), NodeId(9)};
+    meta.configuration.joining = {NodeId(9)};
+    meta.configuration.removed_up_to = NodeId(5);
+    meta.configuration.addresses[NodeId(9)] = "node9:7009@17009";
+  }
+  return meta;
 }
 
 struct LogModel {

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/coding.h"
+#include "base/crc32c.h"
+#include "disk/segment.h"
 #include "tests/disk/log_model.h"
 
 namespace kvorum::disk {
@@ -207,9 +210,43 @@ TEST(Wal, GoldenFormat) {
   ASSERT_TRUE(log.Write({save}).ok());
   const std::string segment = log.files.Contents(log.SegmentPath(1));
   const std::string vote = log.files.Contents(log.VotePath());
-  EXPECT_EQ(Fingerprint(segment.substr(0, kSegmentHeaderBytes)), 4148685748767761581u);
+  EXPECT_EQ(Fingerprint(segment.substr(0, kSegmentHeaderBytes)), 15926125748818073674u);
   EXPECT_EQ(Fingerprint(segment.substr(kSegmentHeaderBytes, 512)), 4748783393791515646u);
   EXPECT_EQ(Fingerprint(vote), 5152440927631209570u);
+}
+
+// Version 1 had lists of voters only; its files are read.
+TEST(Wal, AHeaderOfVersionOneIsRead) {
+  SegmentHeader header{.sequence = 3, .cluster_id = 7, .node = NodeId(1), .base = MetaAt(10, 2)};
+  header.last_index = Index(10);
+  header.last_term = Term(2);
+  std::string block = EncodeHeader(header);
+  PatchU32(block, 8, 1);
+  PatchU32(block, block.size() - 4, Crc32c(0, std::string_view(block).substr(0, block.size() - 4)));
+  SegmentHeader read;
+  ASSERT_TRUE(DecodeHeader(block, &read));
+  EXPECT_EQ(read, header);
+  PatchU32(block, 8, kSegmentVersion + 1);
+  PatchU32(block, block.size() - 4, Crc32c(0, std::string_view(block).substr(0, block.size() - 4)));
+  EXPECT_FALSE(DecodeHeader(block, &read));
+}
+
+// 4.1: what is in force is in the log, so it must come back from there, or nothing.
+TEST(Wal, ConfigurationsComeBackAndNonsenseIsRefused) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  std::string bytes;
+  raft::EncodeConfiguration(MetaAt(1, 1).configuration, bytes);
+  raft::Save save = VoteFor(3, 2);
+  save.entries = {{Term(3), Index(1), raft::EntryType::kConfig, Payload(bytes)}};
+  ASSERT_TRUE(log.Write({save}).ok());
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_EQ(log.recovered.entries.size(), 1u);
+  EXPECT_EQ(raft::DecodeConfiguration(log.recovered.entries[0].payload.view()),
+            MetaAt(1, 1).configuration);
+  save.entries = {{Term(3), Index(2), raft::EntryType::kConfig, Payload("nonsense")}};
+  ASSERT_TRUE(log.Write({save}).ok());
+  EXPECT_FALSE(log.Open().ok());
 }
 
 }  // namespace

@@ -319,7 +319,7 @@ class Cluster:
         self.nodes[number].process.send_signal(what)
 
     def running(self):
-        return [number for number, node in self.nodes.items() if node.running]
+        return [number for number, node in list(self.nodes.items()) if node.running]
 
     def log_tail(self, number, lines=20):
         try:

@@ -19,7 +19,7 @@ constexpr NodeId kSelf(1);
 raft::Options CoreOptions() {
   raft::Options options;
   options.id = kSelf;
-  options.voters = {NodeId(1), NodeId(2), NodeId(3)};
+  options.bootstrap = {NodeId(1), NodeId(2), NodeId(3)};
   options.election_timeout_us = 1000;
   options.heartbeat_us = 200;
   options.lease_us = 100;
@@ -145,7 +145,7 @@ class Life {
         return raft::InstallSnapshotReply{term, DrawIndex(), in_.Below(10), in_.Below(2) == 0};
       case 9:
         return raft::InstallSnapshot{
-            term, {DrawIndex() + 1, DrawTerm(), core_.voters()}, 0, 10, ""};
+            term, {DrawIndex() + 1, DrawTerm(), core_.configuration()}, 0, 10, ""};
       default:
         return DrawAppend(term);
     }
@@ -186,7 +186,7 @@ class Life {
     const Index applied = core_.applied();
     if (applied <= core_.snapshot().index) return;
     const uint64_t kept = std::min<uint64_t>(in_.Below(4), applied - log.base_index());
-    core_.SnapshotSaved({applied, log.TermAt(applied), core_.voters()}, applied - kept);
+    core_.SnapshotSaved({applied, log.TermAt(applied), core_.configuration()}, applied - kept);
   }
 
   void ReceiveSnapshot() {
@@ -195,7 +195,7 @@ class Life {
     const raft::Log& log = core_.log();
     // Terms do not fall along a log, so a snapshot's term is no older than what is committed.
     if (index <= core_.commit() || term < log.TermAt(core_.commit()) || term == Term()) return;
-    (void)core_.SnapshotReceived({index, term, core_.voters()});
+    (void)core_.SnapshotReceived({index, term, core_.configuration()});
   }
 
   ByteChoices& in_;

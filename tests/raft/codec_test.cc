@@ -15,6 +15,16 @@ std::string Bytes(const Message& message) {
   return out;
 }
 
+Configuration Everything() {
+  Configuration c{NodeId(1), NodeId(2)};
+  c.old_voters = {NodeId(1), NodeId(3)};
+  c.learners = {NodeId(3), NodeId(9)};
+  c.joining = {NodeId(9)};
+  c.removed_up_to = NodeId(8);
+  c.addresses = {{NodeId(1), "a:1@2"}, {NodeId(9), "[::1]:3@4"}};
+  return c;
+}
+
 std::vector<Message> Samples() {
   Append append{.term = Term(7),
                 .prev_index = Index(10),
@@ -24,6 +34,9 @@ std::vector<Message> Samples() {
   append.entries.push_back(
       {Term(6), Index(11), EntryType::kBatch, Payload(std::string("a\0b", 3))});
   append.entries.push_back({Term(7), Index(12), EntryType::kNoop, Payload()});
+  std::string configuration;
+  EncodeConfiguration(Everything(), configuration);
+  append.entries.push_back({Term(7), Index(13), EntryType::kConfig, Payload(configuration)});
   return {PreVote{Term(3), Index(4), Term(2)},
           PreVoteReply{Term(3), true},
           Vote{Term(3), Index(4), Term(2), true},
@@ -34,6 +47,7 @@ std::vector<Message> Samples() {
           Heartbeat{Term(7), Index(9), Round(100)},
           HeartbeatReply{Term(7), Round(100)},
           InstallSnapshot{Term(7), {Index(5), Term(4), {NodeId(1), NodeId(2)}}, 3, 10, "bytes"},
+          InstallSnapshot{Term(7), {Index(5), Term(4), Everything()}, 3, 10, "bytes"},
           InstallSnapshotReply{Term(7), Index(5), 8, true},
           TimeoutNow{Term(7)}};
 }
@@ -74,6 +88,38 @@ TEST(Codec, ImpossibleNumbersAreRefused) {
   EXPECT_FALSE(
       Decode(Bytes(InstallSnapshot{Term(1), {Index(1), Term(1), {NodeId(1)}}, 9, 10, "xx"}))
           .has_value());
+}
+
+TEST(Codec, ConfigurationsThatMakeNoSenseAreRefused) {
+  const auto refused = [](const Configuration& configuration) {
+    std::string bytes;
+    EncodeConfiguration(configuration, bytes);
+    Append append{.term = Term(5), .prev_index = Index(1), .prev_term = Term(4)};
+    append.entries.push_back({Term(5), Index(2), EntryType::kConfig, Payload(bytes)});
+    return !DecodeConfiguration(bytes).has_value() && !Decode(Bytes(append)).has_value();
+  };
+  EXPECT_FALSE(refused(Everything()));
+  Configuration c = Everything();
+  c.voters = {NodeId(2), NodeId(1)};
+  EXPECT_TRUE(refused(c)) << "out of order";
+  c = Everything();
+  c.voters.clear();
+  EXPECT_TRUE(refused(c)) << "nobody votes";
+  c = Everything();
+  c.learners.push_back(NodeId(2));
+  EXPECT_TRUE(refused(c)) << "voter and learner";
+  c = Everything();
+  c.joining = {NodeId(4)};
+  EXPECT_TRUE(refused(c)) << "joins and is no learner";
+  c = Everything();
+  c.addresses[NodeId(4)] = "d:1@2";
+  EXPECT_TRUE(refused(c)) << "the address of a stranger";
+  c = Everything();
+  for (uint64_t id = 10; id < 10 + kMaxMembers; ++id) c.learners.push_back(NodeId(id));
+  EXPECT_TRUE(refused(c)) << "too many";
+  c = Everything();
+  c.addresses[NodeId(1)] = std::string(kMaxAddressBytes + 1, 'h');
+  EXPECT_TRUE(refused(c)) << "a long address";
 }
 
 TEST(Codec, RandomBytesNeverCrash) {

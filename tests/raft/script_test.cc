@@ -6,12 +6,15 @@
 //
 //   cluster N | timeout ID | advance MS | deliver [A->B [COUNT]] | drop A->B | cut A B | cut A->B |
 //   heal | hold ID | release ID | propose ID TEXT | read ID | lease ID | unreachable ID PEER |
-//   transfer ID TARGET | restart ID | snapshot ID KEEP | install FROM->TO | status | quiet COMMAND
+//   transfer ID TARGET | restart ID | snapshot ID KEEP | install FROM->TO | status |
+//   quiet COMMAND | join ID | add ID NEW | remove ID MEMBER [force] | promote ID MEMBER [force] |
+//   demote ID MEMBER [force] | members
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "tests/raft/trace_cluster.h"
@@ -48,7 +51,10 @@ class Script {
       cluster_ = std::make_unique<TraceCluster>(nodes);
     } else if (verb == "status") {
       status = cluster_->Status();
-    } else if (!Time(verb, words) && !Links(verb, words) && !Inputs(verb, words)) {
+    } else if (verb == "members") {
+      status = cluster_->Members();
+    } else if (!Time(verb, words) && !Links(verb, words) && !Changes(verb, words) &&
+               !Inputs(verb, words)) {
       return "unknown command: " + line + "\n";
     }
     const std::string trace = cluster_->TakeTrace() + status;
@@ -107,6 +113,26 @@ class Script {
     } else {
       return false;
     }
+    return true;
+  }
+
+  bool Changes(const std::string& verb, std::istringstream& words) {
+    if (verb == "join") {
+      cluster_->Join(Id(words));
+      return true;
+    }
+    const std::map<std::string, Change::Kind> kinds = {{"add", Change::Kind::kAdd},
+                                                       {"remove", Change::Kind::kRemove},
+                                                       {"promote", Change::Kind::kPromote},
+                                                       {"demote", Change::Kind::kDemote}};
+    const auto kind = kinds.find(verb);
+    if (kind == kinds.end()) return false;
+    const NodeId at = Id(words);
+    Change change{.kind = kind->second, .id = Id(words)};
+    change.address = "node" + std::to_string(change.id.value()) + ":1@2";
+    std::string force;
+    change.force = static_cast<bool>(words >> force);
+    cluster_->Alter(at, change);
     return true;
   }
 

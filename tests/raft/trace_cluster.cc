@@ -18,6 +18,22 @@ const char* RoleName(RoleKind role) {
   return kNames[static_cast<int>(role)];
 }
 
+std::string Content(const Entry& entry) {
+  if (entry.type == EntryType::kNoop) return "noop";
+  if (entry.type == EntryType::kBatch) return std::string(entry.payload.view());
+  return Describe(*DecodeConfiguration(entry.payload.view()));
+}
+
+const char* NameOf(ChangeError error) {
+  constexpr const char* kNames[] = {
+      "not the leader", "handing over",   "nothing of this term committed",
+      "in progress",    "is a member",    "was removed",
+      "address taken",  "bad address",    "too many",
+      "not a member",   "not a voter",    "not a learner",
+      "lags behind",    "the last voter", "would lose the quorum"};
+  return kNames[static_cast<size_t>(error)];
+}
+
 struct Describer {
   std::string operator()(const PreVote& m) const {
     return "PreVote t" + N(m.term) + " log " + At(m.last_index, m.last_term);
@@ -36,8 +52,7 @@ struct Describer {
     std::string text = "Append t" + N(m.term) + " prev " + At(m.prev_index, m.prev_term) +
                        " commit " + N(m.commit) + " round " + N(m.round);
     for (const Entry& entry : m.entries) {
-      text += " [" + At(entry.index, entry.term) + " " +
-              (entry.type == EntryType::kNoop ? "noop" : std::string(entry.payload.view())) + "]";
+      text += " [" + At(entry.index, entry.term) + " " + Content(entry) + "]";
     }
     return text;
   }
@@ -63,12 +78,27 @@ struct Describer {
 
 }  // namespace
 
+std::string Describe(const Configuration& configuration) {
+  std::string text;
+  const auto list = [&text](const char* name, const Configuration::Ids& ids) {
+    if (ids.empty()) return;
+    text += (text.empty() ? "" : " ") + std::string(name);
+    for (const NodeId id : ids) text += " " + N(id);
+  };
+  list("voters", configuration.voters);
+  list("old", configuration.old_voters);
+  list("learners", configuration.learners);
+  list("joining", configuration.joining);
+  return text.empty() ? "nobody" : text;
+}
+
 std::string Describe(const Message& message) { return std::visit(Describer{}, message); }
 
 TraceCluster::TraceCluster(int nodes, Micros election_timeout_us)
     : election_timeout_us_(election_timeout_us) {
-  for (int i = 1; i <= nodes; ++i) voters_.push_back(NodeId(static_cast<uint64_t>(i)));
-  for (const NodeId id : voters_) {
+  for (int i = 1; i <= nodes; ++i) ids_.push_back(NodeId(static_cast<uint64_t>(i)));
+  bootstrap_.voters = ids_;
+  for (const NodeId id : ids_) {
     nodes_[id].core = std::make_unique<Core>(OptionsFor(id), raft::Restart{}, nodes_[id].now);
     Turn(id);
   }
@@ -77,7 +107,7 @@ TraceCluster::TraceCluster(int nodes, Micros election_timeout_us)
 
 Options TraceCluster::OptionsFor(NodeId id) const {
   return {.id = id,
-          .voters = voters_,
+          .bootstrap = Configuration::Has(bootstrap_.voters, id) ? bootstrap_ : Configuration(),
           .election_timeout_us = election_timeout_us_,
           .heartbeat_us = 20'000,
           .lease_us = 10'000,
@@ -173,7 +203,7 @@ void TraceCluster::Timeout(NodeId id) {
 }
 
 void TraceCluster::Advance(Micros us) {
-  for (const NodeId id : voters_) {
+  for (const NodeId id : ids_) {
     node(id).now += us;
     Wake(id);
     Turn(id);
@@ -195,8 +225,8 @@ bool TraceCluster::DeliverOne(NodeId from, NodeId to) {
 void TraceCluster::DeliverAll() {
   for (bool more = true; more;) {
     more = false;
-    for (const NodeId from : voters_) {
-      for (const NodeId to : voters_) {
+    for (const NodeId from : ids_) {
+      for (const NodeId to : ids_) {
         if (from != to && DeliverOne(from, to)) more = true;
       }
     }
@@ -238,9 +268,38 @@ void TraceCluster::Transfer(NodeId id, NodeId target) {
   Turn(id);
 }
 
+void TraceCluster::Join(NodeId id) {
+  ids_.push_back(id);
+  Node& n = nodes_[id];
+  for (const auto& [other, node] : nodes_) n.now = std::max(n.now, node.now);
+  n.core = std::make_unique<Core>(OptionsFor(id), raft::Restart{}, n.now);
+  Turn(id);
+}
+
+void TraceCluster::Alter(NodeId id, const Change& change) {
+  const ChangeResult result = Wake(id).ProposeChange(change);
+  if (const auto* at = std::get_if<Proposed>(&result)) {
+    Say(N(id) + ": proposed at " + At(at->index, at->term) + ": " +
+        Describe(core(id).configuration()));
+  } else {
+    Say(N(id) + ": refused: " + NameOf(std::get<ChangeError>(result)));
+  }
+  Turn(id);
+}
+
+std::string TraceCluster::Members() const {
+  std::string text;
+  for (const auto& [id, n] : nodes_) {
+    const Core& c = *n.core;
+    text += N(id) + ": " + Describe(c.configuration()) + ", since " + N(c.configuration_index()) +
+            (c.IsRemoved() ? ", removed" : "") + "\n";
+  }
+  return text;
+}
+
 void TraceCluster::Restart(NodeId id) {
   Node& n = node(id);
-  for (const NodeId other : voters_) {
+  for (const NodeId other : ids_) {
     Drop(id, other);
     Drop(other, id);
   }
@@ -258,7 +317,7 @@ void TraceCluster::Restart(NodeId id) {
 
 void TraceCluster::Snapshot(NodeId id, uint64_t keep) {
   Core& c = core(id);
-  const SnapshotMeta meta{c.applied(), c.log().TermAt(c.applied()), voters_};
+  const SnapshotMeta meta{c.applied(), c.log().TermAt(c.applied()), c.ConfigurationAt(c.applied())};
   const Index compact = Index(std::max(c.log().base_index().value(),
                                        meta.index.value() > keep ? meta.index.value() - keep : 0));
   const Term term = c.log().TermAt(compact);

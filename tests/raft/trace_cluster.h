@@ -20,6 +20,7 @@
 namespace kvorum::raft {
 
 std::string Describe(const Message& message);
+std::string Describe(const Configuration& configuration);
 
 class TraceCluster {
  public:
@@ -41,6 +42,9 @@ class TraceCluster {
   void Lease(NodeId id);
   void Unreachable(NodeId id, NodeId peer);
   void Transfer(NodeId id, NodeId target);
+  // A node that is in no configuration yet.
+  void Join(NodeId id);
+  void Alter(NodeId id, const Change& change);
   // Crash and start again with what is durable.
   void Restart(NodeId id);
   // Everything applied is in a snapshot now; the log keeps `keep` entries before it.
@@ -49,6 +53,7 @@ class TraceCluster {
   void InstallSnapshot(NodeId from, NodeId to);
 
   [[nodiscard]] std::string Status() const;
+  [[nodiscard]] std::string Members() const;
   [[nodiscard]] Core& core(NodeId id) { return *node(id).core; }
   // What has happened since the last call.
   std::string TakeTrace() { return std::exchange(trace_, {}); }
@@ -79,7 +84,8 @@ class TraceCluster {
   [[nodiscard]] Options OptionsFor(NodeId id) const;
 
   Micros election_timeout_us_;
-  std::vector<NodeId> voters_;
+  Configuration bootstrap_;
+  std::vector<NodeId> ids_;
   std::map<NodeId, Node> nodes_;
   std::map<std::pair<NodeId, NodeId>, std::deque<Message>> links_;
   std::set<std::pair<NodeId, NodeId>> cuts_;

@@ -49,7 +49,7 @@ TestMember::TestMember(FixtureOptions options) {
   Options member;
   member.raft.id = kSelf;
   for (int i = 1; i <= options.voters; ++i) {
-    member.raft.voters.push_back(NodeId(static_cast<uint64_t>(i)));
+    member.raft.bootstrap.voters.push_back(NodeId(static_cast<uint64_t>(i)));
   }
   member.snapshot_log_bytes = options.snapshot_log_bytes;
   member.keep_log_bytes = options.keep_log_bytes;

@@ -143,6 +143,36 @@ TEST_F(Group, RaftNodesKnowsWhatItsNodeKnows) {
   EXPECT_NE(follower.find("$11\r\nmatch_index\r\n$-1\r\n"), std::string::npos) << follower;
 }
 
+TEST_F(Group, MembersAreChangedAtTheLeader) {
+  const std::string add = "RAFT ADD 4 10.0.0.4:7004@17004";
+  EXPECT_EQ(Ask(follower_, add), "-MOVED 0 " + AddressOf(leader_) + "\r\n");
+  EXPECT_EQ(Ask(follower_, add, PortKind::kProxy),
+            "-ERR only the leader changes the members, ask " + AddressOf(leader_) + "\r\n");
+  EXPECT_EQ(Ask(leader_, add), "+OK\r\n");
+  EXPECT_TRUE(Ask(leader_, add).starts_with("-ERR this id is a member already"));
+  EXPECT_TRUE(Ask(leader_, "RAFT ADD 5 10.0.0.4:7004@17004").starts_with("-ERR another member"));
+  EXPECT_TRUE(Ask(leader_, "RAFT PROMOTE 4").starts_with("-ERR this learner does not keep up"));
+  EXPECT_EQ(Ask(leader_, "RAFT REMOVE 4"), "+OK\r\n");
+  EXPECT_TRUE(Ask(leader_, add).starts_with("-ERR ids are never reused"));
+}
+
+TEST_F(Group, ARemovedNodeSaysSoAndSendsItsClientsAway) {
+  const std::string id = std::to_string(follower_);
+  EXPECT_EQ(Ask(leader_, "RAFT DEMOTE " + id), "+OK\r\n");
+  const std::string nodes = Ask(leader_, "RAFT NODES");
+  EXPECT_NE(nodes.find("$10\r\nmembership\r\n$7\r\nlearner\r\n"), std::string::npos) << nodes;
+  EXPECT_EQ(Ask(leader_, "RAFT REMOVE " + id), "+OK\r\n");
+  group_.Advance(3'000'000);
+  EXPECT_TRUE(group_.at(follower_).node().Removed());
+  const std::string info = Ask(follower_, "RAFT INFO");
+  EXPECT_NE(info.find("$10\r\nmembership\r\n$7\r\nremoved\r\n"), std::string::npos) << info;
+  EXPECT_EQ(Ask(follower_, "GET k"),
+            "-CLUSTERDOWN This node was removed from the cluster\r\n"
+            "(closed)");
+  EXPECT_EQ(group_.at(follower_).node().Peers().size(), 0u);
+  EXPECT_EQ(group_.at(leader_).node().Peers().size(), 1u);
+}
+
 TEST_F(Group, WithoutALeaderTheLastOneIsStillNamed) {
   const std::string slots = Ask(follower_, "CLUSTER SLOTS");
   group_.Cut({NodeId(follower_)});

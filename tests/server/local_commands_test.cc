@@ -239,7 +239,11 @@ TEST_F(LocalCommands, WhatClientsNeedIsThere) {
                            "raft|info",
                            "raft|nodes",
                            "raft|log",
-                           "raft|snapshot"}) {
+                           "raft|snapshot",
+                           "raft|add",
+                           "raft|remove",
+                           "raft|promote",
+                           "raft|demote"}) {
     EXPECT_TRUE(Send("COMMAND INFO " + std::string(name)).starts_with("*1\r\n*10\r\n")) << name;
   }
   // Each container has HELP.

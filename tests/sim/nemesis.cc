@@ -44,6 +44,11 @@ void Nemesis::Do(const Fault& fault) {
     default:
       break;
   }
+  // Those who came later have their share.
+  const auto first = static_cast<uint64_t>(world_.plan().nodes);
+  if (now.node == fault.node && world_.Ids().size() > first && fault.dice % 3 == 0) {
+    now.node = NodeId(first + 1 + fault.dice / 3 % (world_.Ids().size() - first));
+  }
   ++world_.figures().faults[static_cast<size_t>(now.kind)];
   world_.Trace("fault: " + now.Text());
   Processes(now);
@@ -52,6 +57,7 @@ void Nemesis::Do(const Fault& fault) {
     Links(now);
   }
   Disk(now);
+  Members(now);
 }
 
 void Nemesis::Later(Micros delay, std::function<void()> mend) {
@@ -113,6 +119,67 @@ void Nemesis::Processes(const Fault& fault) {
     case FaultKind::kSnapshot:
       if (node.alive()) node.Input([&node] { node.node().member().RequestSnapshot(); });
       return;
+    default:
+      return;
+  }
+}
+
+// ---- members ----------------------------------------------------------------------------------
+
+void Nemesis::Change(const raft::Change& change, int tries) {
+  const NodeId leader = world_.Leader();
+  const auto again = [this, change, tries] {
+    if (tries > 0 && !stopped_) Later(60'000, [=, this] { Change(change, tries - 1); });
+  };
+  if (leader == NodeId()) return again();
+  SimNode& node = world_.node(leader);
+  node.Input([this, &node, change, again] {
+    const raft::ChangeResult result = node.node().member().ProposeChange(change);
+    const auto* error = std::get_if<raft::ChangeError>(&result);
+    if (error == nullptr) return;
+    world_.Trace("the change is refused: " + std::to_string(static_cast<int>(*error)));
+    if (*error == raft::ChangeError::kInProgress || *error == raft::ChangeError::kNotReady ||
+        *error == raft::ChangeError::kTransferring || *error == raft::ChangeError::kNotLeader) {
+      again();
+    }
+  });
+}
+
+void Nemesis::Members(const Fault& fault) {
+  constexpr int kTries = 20;
+  constexpr size_t kMostNodes = 11;
+  Rng rng(fault.dice);
+  const auto add = [this] {
+    if (world_.Ids().size() >= kMostNodes) return;
+    const NodeId id = world_.AddNode();
+    world_.node(id).Start();
+    const std::string name = "node" + std::to_string(id.value());
+    Change({.kind = raft::Change::Kind::kAdd,
+            .id = id,
+            .address = name + ":" + std::to_string(7000 + id.value()) + "@" +
+                       std::to_string(17000 + id.value())},
+           kTries);
+  };
+  const std::vector<NodeId> members = world_.Members().Members();
+  const NodeId one = members[rng.Below(members.size())];
+  switch (fault.kind) {
+    case FaultKind::kAddNode:
+      return add();
+    case FaultKind::kRemoveNode:
+      return Change({.kind = raft::Change::Kind::kRemove, .id = one, .force = rng.OneIn(1, 8)},
+                    kTries);
+    case FaultKind::kReplaceNode:
+      if (members.size() < 3) return;
+      if (world_.node(one).alive()) world_.node(one).Die(disk::CrashMode::kRandomSectors, true);
+      Change({.kind = raft::Change::Kind::kRemove, .id = one}, kTries);
+      return add();
+    case FaultKind::kDemoteNode: {
+      const bool learner = world_.Members().IsLearner(one);
+      return Change({.kind = learner ? raft::Change::Kind::kPromote : raft::Change::Kind::kDemote,
+                     .id = one,
+                     .force = rng.OneIn(1, 8)},
+                    kTries);
+    }
     default:
       return;
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "raft/core.h"
 #include "tests/sim/plan.h"
 
 namespace kvorum::sim {
@@ -26,6 +27,9 @@ class Nemesis {
   void Partition(const Fault& fault);
   void Links(const Fault& fault);
   void Disk(const Fault& fault);
+  void Members(const Fault& fault);
+  // Asks the leader of the day until it says yes, or for good.
+  void Change(const raft::Change& change, int tries);
   void Kill(NodeId node, bool power, uint64_t dice, Micros down);
   void Rot(const Fault& fault);
   void CutFor(const std::vector<std::pair<NodeId, NodeId>>& links, Micros length);

@@ -29,6 +29,14 @@ Network::Network(World& world) : world_(world), rng_(world.plan().seed ^ 0x6e657
   }
 }
 
+void Network::Added(NodeId node) {
+  for (const NodeId other : world_.Ids()) {
+    if (other == node) continue;
+    for (const Key& key : {Key(node, other), Key(other, node)}) links_[key].rng = Rng(rng_.Next());
+    pairs_[Sorted(node, other)];
+  }
+}
+
 Micros Network::Delay(Link& link) {
   return link.rng.Between(kShortestDelayUs, world_.plan().delay_most_us) + link.extra;
 }

@@ -36,6 +36,7 @@ class Network {
   void Send(NodeId from, NodeId to, server::PeerMessage message);
   // As far as `from` can tell.
   [[nodiscard]] bool IsConnected(NodeId from, NodeId to) const;
+  void Added(NodeId node);
   void Started(NodeId node);
   // `silent`: the machine is gone, nothing is refused.
   void Died(NodeId node, bool silent);

@@ -50,6 +50,10 @@ constexpr KindInfo kKinds[] = {
     {"rot", 3'500'000, 10'000, 1'000'000, 6},
     {"transfer", 1'500'000, 0, 0, 4},
     {"snapshot", 1'500'000, 0, 0, 4},
+    {"add-node", 2'000'000, 0, 0, 6},
+    {"remove-node", 2'500'000, 0, 0, 6},
+    {"replace-node", 2'500'000, 0, 0, 8},
+    {"demote-node", 1'500'000, 0, 0, 8},
 };
 static_assert(std::size(kKinds) == kFaultKinds);
 
@@ -126,6 +130,11 @@ std::vector<Fault> MakeSchedule(const Plan& plan) {
       fault.dice = rng.Next();
       faults.push_back(fault);
     }
+  }
+  // How many damaged disks a cluster survives is only told apart where its size stays.
+  const auto churns = [](const Fault& fault) { return fault.kind >= FaultKind::kAddNode; };
+  if (std::any_of(faults.begin(), faults.end(), churns)) {
+    std::erase_if(faults, [](const Fault& fault) { return fault.kind == FaultKind::kRot; });
   }
   std::stable_sort(faults.begin(), faults.end(),
                    [](const Fault& a, const Fault& b) { return a.at < b.at; });

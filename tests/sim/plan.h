@@ -49,6 +49,10 @@ enum class FaultKind : uint8_t {
   kRot,          // a byte of one node's disk changes while it is down
   kTransfer,     // leadership is handed on
   kSnapshot,     // a snapshot is asked for
+  kAddNode,      // a new machine joins
+  kRemoveNode,   // a member is removed; its process lives on
+  kReplaceNode,  // a process dies for good, is removed, and a new machine joins
+  kDemoteNode,   // a voter becomes a learner, or a learner a voter
   kCount,
 };
 constexpr size_t kFaultKinds = static_cast<size_t>(FaultKind::kCount);

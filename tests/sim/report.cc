@@ -38,6 +38,10 @@ constexpr const char* kMarkNames[] = {
     "read by quorum",
     "committed by followers first",
     "pipeline split",
+    "members changed",
+    "configuration rolled back",
+    "leader removed",
+    "joint configuration taken over",
 };
 static_assert(std::size(kMarkNames) == kMarks);
 

@@ -46,6 +46,10 @@ enum class Mark : uint8_t {
   kQuorumRead,
   kDurableByFollowers,  // committed before the leader's own disk had it
   kPipelineSplit,       // a pipeline was cut by a redirect or a break
+  kMembersChanged,      // a configuration that is not joint
+  kMembersRolledBack,   // a configuration was cut off with the log
+  kLeaderRemoved,       // a leader left, or became a learner
+  kJointTakenOver,      // a leader found a joint configuration that another one had begun
   kCount,
 };
 constexpr size_t kMarks = static_cast<size_t>(Mark::kCount);

@@ -242,6 +242,8 @@ bool SimClient::Refused(const std::string& reply) {
   }
   if (reply.starts_with("-CLUSTERDOWN")) {
     again_delay_ = 10'000;
+    // Perhaps this node alone is out of it.
+    if (sent_.empty() && ++downs_ % 4 == 0) Disconnect();
     return true;
   }
   if (reply.starts_with("-MISCONF")) {

@@ -75,6 +75,7 @@ class SimClient {
   uint64_t attempt_ = 0;   // ignores timers of earlier ones
   uint64_t values_ = 0;
   uint64_t chains_ = 0;
+  uint64_t downs_ = 0;         // CLUSTERDOWN replies
   std::deque<Pending> sent_;   // replies owed, in this order
   std::deque<Pending> again_;  // certainly without effect; asked anew, one at a time
   Micros again_delay_ = 0;

@@ -29,10 +29,16 @@ SimNode::SimNode(World& world, NodeId id, uint64_t seed)
                                                                world.plan().skew_percent)) {
   const Plan& plan = world.plan();
   config_.node_id = id;
-  for (int i = 1; i <= plan.nodes; ++i) {
-    config_.cluster_nodes.push_back({NodeId(static_cast<uint64_t>(i)), "node" + std::to_string(i),
-                                     static_cast<uint16_t>(7000 + i),
-                                     static_cast<uint16_t>(17000 + i)});
+  const auto place = [](int i) {
+    return server::NodeAddress{NodeId(static_cast<uint64_t>(i)), "node" + std::to_string(i),
+                               static_cast<uint16_t>(7000 + i), static_cast<uint16_t>(17000 + i)};
+  };
+  for (int i = 1; i <= plan.nodes; ++i) config_.cluster_nodes.push_back(place(i));
+  config_.cluster_id = server::ClusterIdOf(config_);
+  // Who was not there from the beginning knows of itself alone.
+  if (id.value() > static_cast<uint64_t>(plan.nodes)) {
+    config_.cluster_nodes = {place(static_cast<int>(id.value()))};
+    config_.join = "node1:7001";
   }
   config_.lease_reads = plan.lease_reads;
   config_.lease_duration_ms = plan.lease_ms;
@@ -278,7 +284,11 @@ void SimNode::Flush() {
   process.node->Flush([this, &process](server::Session& session) {
     if (session.closed) return;
     const auto it = process.clients.find(reinterpret_cast<uintptr_t>(session.owner));
-    if (it == process.clients.end() || session.output.empty()) return;
+    if (it == process.clients.end()) return;
+    if (session.closing && !session.Owed() && session.backlog.empty()) {
+      HangUp(it->first);
+    }
+    if (session.output.empty()) return;
     // A connection keeps the order of its bytes.
     Micros& due = it->second.reply_due;
     due = std::max(due, world_.events().now() + world_.network().ClientDelay());
@@ -286,6 +296,20 @@ void SimNode::Flush() {
                        [reply = it->second.reply, position = std::exchange(session.position, {}),
                         bytes = std::exchange(session.output, {})] { reply(bytes, position); });
     process.node->Touch(&session);
+  });
+}
+
+// Behind what was said last.
+void SimNode::HangUp(uint64_t connection) {
+  SimProcess::Client& client = process_->clients.at(connection);
+  client.reply_due = std::max(client.reply_due, world_.events().now() + 5'000);
+  world_.events().At(client.reply_due + 1, [this, life = life_, connection] {
+    if (life != life_ || !alive()) return;
+    const auto it = process_->clients.find(connection);
+    if (it == process_->clients.end()) return;
+    const std::function<void()> closed = it->second.closed;
+    Disconnect(connection);
+    closed();
   });
 }
 

@@ -92,6 +92,7 @@ class SimNode {
   void BeginTurn(uint64_t life);
   void EndTurn(uint64_t life);
   void Flush();
+  void HangUp(uint64_t connection);
   void Cron(uint64_t life);
   [[nodiscard]] Now Clocks();
   [[nodiscard]] Micros TrueTimeOf(Micros boot) const;

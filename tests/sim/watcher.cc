@@ -132,6 +132,11 @@ void Watcher::SeeEntry(NodeId node, const raft::Entry& entry, Term prev_term) {
   const uint64_t hash = XXH3_64bits_withSeed(
       bytes.data(), bytes.size(), prev_term.value() * 31 + static_cast<uint64_t>(entry.type));
   const auto [it, added] = entries_.try_emplace({entry.index, entry.term}, hash);
+  if (added && entry.type == raft::EntryType::kConfig) {
+    membership_changed_ = true;
+    world_.Trace("a configuration at " + I(entry.index) + " of " + T(entry.term));
+    if (!raft::DecodeConfiguration(bytes)->IsJoint()) Hit(Mark::kMembersChanged);
+  }
   if (it->second != hash) {
     world_.Fail(N(node) + " has another entry at " + I(entry.index) + " of " + T(entry.term));
   }
@@ -147,6 +152,8 @@ void Watcher::SeeLog(SimNode& node, Life& life, const raft::Core& core) {
     if (it != life.terms.end() && it->second == log.TermAt(agreed)) break;
     agreed = agreed - 1;
   }
+  if (core.configuration_index() < life.configuration) Hit(Mark::kMembersRolledBack);
+  life.configuration = core.configuration_index();
   for (auto it = life.terms.upper_bound(agreed); it != life.terms.end();) {
     Hit(Mark::kLogTruncated);
     const auto committed = committed_terms_.find(it->first);
@@ -170,7 +177,11 @@ void Watcher::SeeRole(SimNode& node, Life& life, const raft::Core& core) {
   if (core.IsLeader() && (!was_leader || life.term != core.term())) SeeLeader(node.id(), core);
   if (was_leader && !core.IsLeader()) {
     leader_lost_at_ = world_.events().now();
-    if (core.term() == life.term && !life.transferring) Hit(Mark::kCheckQuorum);
+    if (!core.configuration().IsVoter(node.id())) {
+      Hit(Mark::kLeaderRemoved);
+    } else if (core.term() == life.term && !life.transferring) {
+      Hit(Mark::kCheckQuorum);
+    }
   }
   life.role = core.role();
   life.term = core.term();
@@ -195,6 +206,7 @@ void Watcher::SeeLeader(NodeId node, const raft::Core& core) {
     world_.Fail(N(node) + " leads " + T(core.term()) + " without the committed entry at " +
                 I(newest));
   }
+  if (core.configuration().IsJoint()) Hit(Mark::kJointTakenOver);
   if (transfers_.contains({node, core.term()})) {
     Hit(Mark::kTransferred);
   } else if (leader_lost_at_ != 0) {
@@ -212,19 +224,31 @@ void Watcher::SeeLeader(NodeId node, const raft::Core& core) {
   }
 }
 
+// By the configuration at that entry, or by one that was in the log already when it was committed.
+bool Watcher::OnQuorum(const raft::Core& core, Index index) const {
+  std::vector<NodeId> holders;
+  for (const auto& [id, platter] : platters_) {
+    if (platter.Holds(index, core.log().TermAt(index)) || IsDamaged(id)) holders.push_back(id);
+  }
+  if (raft::IsQuorum(core.ConfigurationAt(index), holders)) return true;
+  for (Index later = index + 1; later <= core.log().last_index(); ++later) {
+    if (core.log().At(later).type == raft::EntryType::kConfig &&
+        raft::IsQuorum(core.ConfigurationAt(later), holders)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Whoever is first to know that an entry is committed: it must be on the platters of a majority.
 void Watcher::SeeCommit(NodeId node, const raft::Core& core) {
   const raft::Log& log = core.log();
   if (core.IsLeader() && core.commit() > log.durable_index()) Hit(Mark::kDurableByFollowers);
   for (Index i = std::max(committed_ + 1, log.base_index() + 1); i <= core.commit(); ++i) {
     const Term term = log.TermAt(i);
-    size_t copies = 0;
-    for (const auto& [id, platter] : platters_) {
-      if (platter.Holds(i, term) || IsDamaged(id)) ++copies;
-    }
-    if (copies < world_.Ids().size() / 2 + 1) {
-      world_.Fail(N(node) + " holds " + I(i) + " of " + T(term) + " for committed, but only " +
-                  std::to_string(copies) + " disks have it");
+    if (!OnQuorum(core, i)) {
+      world_.Fail(N(node) + " holds " + I(i) + " of " + T(term) +
+                  " for committed, but no majority of disks has it");
     }
     if (term < core.term() && core.IsLeader()) Hit(Mark::kOldTermCommitted);
     committed_terms_[i] = term;

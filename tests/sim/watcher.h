@@ -45,6 +45,8 @@ class Watcher {
   // ---- what was seen ----------------------------------------------------------------------------
   [[nodiscard]] const check::CommittedLog& log() const { return log_; }
   [[nodiscard]] Index committed() const { return committed_; }
+  // Somebody has proposed another configuration, at least.
+  [[nodiscard]] bool membership_changed() const { return membership_changed_; }
   // Since its disk was damaged on purpose, a node's copies do not count.
   void Damaged(NodeId node) { damaged_.insert(node); }
   [[nodiscard]] bool IsDamaged(NodeId node) const { return damaged_.contains(node); }
@@ -61,6 +63,7 @@ class Watcher {
     uint64_t indoubt = 0;
     uint64_t reads_by_quorum = 0;
     NodeId snapshot_from;
+    Index configuration;
     bool transferring = false;
   };
   // The disk model's truth, across lives.
@@ -77,6 +80,7 @@ class Watcher {
   void SeeCommit(NodeId node, const raft::Core& core);
   void SeeApplied(SimNode& node, Life& life);
   void SeeCounters(SimNode& node, Life& life);
+  [[nodiscard]] bool OnQuorum(const raft::Core& core, Index index) const;
   void Voted(NodeId voter, Term term, NodeId candidate);
   void Record(const raft::Entry& entry);
 
@@ -90,6 +94,7 @@ class Watcher {
   std::map<Index, Term> committed_terms_;
   std::map<Index, Term> committed_in_;  // the term of who knew it first
   Index committed_;
+  bool membership_changed_ = false;
   std::map<Index, uint64_t> digests_;
   check::CommittedLog log_;
   std::set<NodeId> damaged_;

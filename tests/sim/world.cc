@@ -77,6 +77,30 @@ void World::StartNodes() {
   for (const NodeId id : ids_) node(id).Start();
 }
 
+NodeId World::AddNode() {
+  const NodeId id(ids_.size() + 1);
+  ids_.push_back(id);
+  network_->Added(id);
+  nodes_.push_back(std::make_unique<SimNode>(*this, id, plan_.seed * 1000 + id.value()));
+  return id;
+}
+
+raft::Configuration World::Members() const {
+  raft::Configuration newest;
+  for (const NodeId id : ids_) {
+    if (id.value() <= static_cast<uint64_t>(plan_.nodes)) newest.voters.push_back(id);
+  }
+  Index index;
+  for (const NodeId id : ids_) {
+    if (!node(id).alive()) continue;
+    const raft::Core& core = node(id).node().member().core();
+    if (core.configuration_index() <= index || core.configuration_index() > core.commit()) continue;
+    index = core.configuration_index();
+    newest = core.configuration();
+  }
+  return newest;
+}
+
 SimClient& World::AddClient(Mix mix) {
   const int number = static_cast<int>(clients_.size());
   clients_.push_back(std::make_unique<SimClient>(
@@ -116,8 +140,10 @@ void World::HealAll() {
 bool World::Converged() const {
   std::optional<Index> applied;
   bool leader = false;
+  const raft::Configuration members = Members();
+  if (members.IsJoint()) return false;
   for (const NodeId id : ids_) {
-    if (node(id).halted()) continue;
+    if (node(id).halted() || !members.Contains(id)) continue;
     if (!node(id).alive()) return false;
     const replica::Member& member = node(id).node().member();
     leader |= member.Serves();
@@ -210,8 +236,9 @@ void World::CheckHistory() {
 void World::CheckEverything() {
   if (!report_.ok) return;
   std::optional<uint64_t> digest;
+  const raft::Configuration members = Members();
   for (const NodeId id : ids_) {
-    if (!node(id).alive()) continue;
+    if (!node(id).alive() || !members.Contains(id)) continue;
     const uint64_t mine = node(id).Digest();
     if (digest && *digest != mine) return Fail("replicas differ at the same applied index");
     digest = mine;
@@ -247,7 +274,12 @@ void World::MajorityServes() {
   for (size_t i = healthy.size(); i > 1; --i) {
     std::swap(healthy[i - 1], healthy[rng_.Below(i)]);
   }
-  healthy.resize(std::min(healthy.size(), ids_.size() / 2 + 1));
+  // Where members come and go, which majority counts is another question: all are healed.
+  if (!watcher_.membership_changed()) {
+    const auto voters = static_cast<size_t>(plan_.nodes);
+    std::erase_if(healthy, [voters](NodeId id) { return id.value() > voters; });
+    healthy.resize(std::min(healthy.size(), voters / 2 + 1));
+  }
   network_->Heal();
   plan_.loss_percent = 0;
   plan_.duplicate_percent = 0;

@@ -24,6 +24,7 @@
 
 #include "base/check.h"
 #include "base/rng.h"
+#include "raft/configuration.h"
 #include "tests/check/history.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/nemesis.h"
@@ -50,6 +51,8 @@ class World {
 
   // ---- pieces -----------------------------------------------------------------------------------
   void StartNodes();
+  // A machine with an empty disk that belongs to nobody; not started.
+  NodeId AddNode();
   SimClient& AddClient(Mix mix = Mix::kPlain);
   // Until then, or until something has failed.
   void RunFor(Micros length);
@@ -74,6 +77,8 @@ class World {
   [[nodiscard]] Figures& figures() { return report_.figures; }
   [[nodiscard]] const std::vector<NodeId>& Ids() const { return ids_; }
   [[nodiscard]] SimNode& node(NodeId id) const { return *nodes_.at(id.value() - 1); }
+  // Whom the newest committed configuration of any running node names.
+  [[nodiscard]] raft::Configuration Members() const;
   // The serving leader of the highest term, or nobody.
   [[nodiscard]] NodeId Leader() const;
   [[nodiscard]] const check::History& history() const { return history_; }

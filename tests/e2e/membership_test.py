@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""membership_test.py <kvorum-server>
+
+A cluster of real processes that grows from one node to three and five while it is written to, one
+command for each new node; a dead node is replaced, a living leader removed. The recipes are those of
+docs/operations.md. Every acknowledged write must be there at the end, and what it cost is printed.
+"""
+import sys
+import threading
+import time
+import unittest
+
+from kvorum_cluster import Cluster, Node, ReplyError, wait_until
+
+SERVER = None
+
+
+class Growing(Cluster):
+    """Node 1 begins alone; whoever comes later asks a node that runs to be taken in."""
+
+    def arguments(self, number):
+        node = self.nodes[number]
+        arguments = [self.server, "--node-id", str(number), "--dir", node.dir,
+                     "--port", str(node.port), "--proxy-port", str(node.proxy_port)]
+        if number == 1:
+            return arguments + ["--cluster-nodes",
+                                f"1=127.0.0.1:{node.port}@{node.peer_port}"]
+        member = next(n for n in self.running() if n != number)
+        return arguments + ["--raft-port", str(node.peer_port), "--join",
+                            f"127.0.0.1:{self.nodes[member].port}"]
+
+    def add(self):
+        number = max(self.nodes) + 1
+        self.nodes[number] = Node(number, self.folder)
+        self.start(number)
+        return number
+
+    def members(self):
+        """{id: membership} as the leader says, {} without one."""
+        leader = self.leader()
+        if not leader:
+            return {}
+        with self.client(leader) as client:
+            rows = [dict(zip(row[::2], row[1::2])) for row in client("RAFT", "NODES")]
+        return {row[b"id"]: row[b"membership"].decode() for row in rows}
+
+    def wait_for_voters(self, *numbers):
+        wanted = {number: "voter" for number in numbers}
+        wait_until(lambda: self.members() == wanted, f"the voters {numbers}")
+
+    def tell_leader(self, *argv):
+        """A command for the leader; tried again while the answer is "not now"."""
+        with self.cluster_client() as anywhere:
+            return anywhere(*argv)
+
+
+class Writer(threading.Thread):
+    """Writes keys of its own, one after another; remembers what was acknowledged, and the longest
+    time without one."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster = cluster
+        self.ending = threading.Event()
+        self.acknowledged = 0
+        self.errors = 0
+        self.pause = 0.0
+        self.failure = None
+
+    def run(self):
+        last = time.monotonic()
+        client = self.cluster.cluster_client()
+        number = 0
+        while not self.ending.is_set():
+            number += 1
+            try:
+                client.ports = [self.cluster.nodes[n].port for n in self.cluster.running()]
+                if client("SET", f"key:{number}", number) != "OK":
+                    raise AssertionError("SET says something else than OK")
+            except (OSError, ReplyError):
+                self.errors += 1  # unknown: written again under the same name
+                number -= 1
+                continue
+            except Exception as failure:  # shown by the test's thread
+                self.failure = failure
+                return
+            now = time.monotonic()
+            self.pause = max(self.pause, now - last)
+            last = now
+            self.acknowledged = number
+            time.sleep(0.001)
+        client.close()
+
+    def stop(self):
+        self.ending.set()
+        self.join()
+        if self.failure:
+            raise self.failure
+
+
+class Membership(unittest.TestCase):
+    def setUp(self):
+        self.begun = time.monotonic()
+
+    def figure(self, what, writer):
+        print(f"  {what}: {time.monotonic() - self.begun:.2f} s, longest time without an "
+              f"acknowledgement {writer.pause * 1000:.0f} ms")
+        self.begun = time.monotonic()
+        writer.pause = 0.0
+
+    def test_growth_and_replacement_under_load(self):
+        with Growing(SERVER, nodes=1) as cluster:
+            cluster.wait_for_leader()
+            writer = Writer(cluster)
+            writer.start()
+            self.begun = time.monotonic()
+            cluster.add()
+            cluster.add()
+            cluster.wait_for_voters(1, 2, 3)
+            self.figure("one node to three", writer)
+            cluster.add()
+            cluster.add()
+            cluster.wait_for_voters(1, 2, 3, 4, 5)
+            self.figure("three nodes to five", writer)
+            self.replace_a_dead_node(cluster)
+            self.figure("a dead node replaced", writer)
+            gone = self.remove_the_leader(cluster)
+            self.figure("the leader removed", writer)
+            writer.stop()
+            self.removed_node_says_so(cluster, gone)
+            self.everything_is_there(cluster, writer)
+            print(f"  {writer.acknowledged} writes acknowledged, {writer.errors} unknown")
+
+    def replace_a_dead_node(self, cluster):
+        dead = 2 if cluster.leader() != 2 else 3
+        cluster.kill(dead)
+        self.assertEqual(cluster.tell_leader("RAFT", "REMOVE", dead), "OK")
+        cluster.add()
+        cluster.wait_for_voters(*sorted({1, 2, 3, 4, 5, 6} - {dead}))
+        with self.assertRaisesRegex(ReplyError, "never reused"):
+            node = cluster.nodes[dead]
+            cluster.tell_leader("RAFT", "ADD", dead, f"127.0.0.1:{node.port}@{node.peer_port}")
+
+    def remove_the_leader(self, cluster):
+        before = set(cluster.members())
+        leader = cluster.wait_for_leader()
+        with cluster.client(leader) as client:
+            self.assertEqual(client("RAFT", "REMOVE", leader), "OK")
+        cluster.wait_for_voters(*sorted(before - {leader}))
+        return leader
+
+    def removed_node_says_so(self, cluster, gone):
+        def says_so():
+            with cluster.client(gone) as client:
+                info = client("RAFT", "INFO")
+            return dict(zip(info[::2], info[1::2]))[b"membership"] == b"removed"
+        wait_until(says_so, "RAFT INFO of the removed node says so")
+        self.assertIn("was removed from the cluster", cluster.log_tail(gone, 200))
+        self.assertEqual(cluster.terminate(gone), 0)
+
+    def everything_is_there(self, cluster, writer):
+        self.assertGreater(writer.acknowledged, 0)
+        with cluster.client(cluster.wait_for_leader()) as client:
+            for first in range(1, writer.acknowledged + 1, 500):
+                numbers = range(first, min(first + 500, writer.acknowledged + 1))
+                replies = client.pipeline([("GET", f"key:{n}") for n in numbers])
+                self.assertEqual(replies, [str(n).encode() for n in numbers])
+
+    def test_members_come_back_from_their_own_disks(self):
+        with Growing(SERVER, nodes=1) as cluster:
+            cluster.wait_for_leader()
+            cluster.add()
+            cluster.wait_for_voters(1, 2)
+            cluster.add()
+            cluster.wait_for_voters(1, 2, 3)
+            cluster.tell_leader("SET", "kept", "1")
+            with cluster.client(2) as client:
+                client("RAFT", "SNAPSHOT")
+            cluster.kill_all()
+            # Nobody is there to be asked: what is on the disks is enough.
+            cluster.start(1)
+            cluster.start(2)
+            cluster.start(3)
+            cluster.wait_for_voters(1, 2, 3)
+            self.assertEqual(cluster.tell_leader("GET", "kept"), b"1")
+
+    def test_a_wiped_node_is_not_taken_in_under_its_old_id(self):
+        with Growing(SERVER, nodes=1) as cluster:
+            cluster.wait_for_leader()
+            number = cluster.add()
+            cluster.wait_for_voters(1, number)
+            cluster.add()
+            cluster.wait_for_voters(1, number, number + 1)
+            cluster.kill(number)
+            cluster.nodes[number].dir += "-empty"
+            for _ in range(2):  # the second try must not take the first one for a beginning
+                cluster.start(number)
+                self.assertEqual(cluster.nodes[number].process.wait(30), 1)
+            self.assertIn("comes back under a new id", cluster.log_tail(number))
+
+
+if __name__ == "__main__":
+    SERVER = sys.argv[1]
+    unittest.main(argv=sys.argv[:1], verbosity=2)
