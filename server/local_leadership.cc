@@ -3,7 +3,7 @@
 // RAFT TRANSFER and CLUSTER FAILOVER: leadership is handed on without a gap in what is acknowledged
 // (thesis 3.10). Any node can be asked; a follower carries the wish to the leader. To wish twice
 // does no harm: who leads already says OK.
-#include "server/local_leadership.h"
+#include "server/local_subcommands.h"
 
 #include <algorithm>
 #include <string>

@@ -17,6 +17,8 @@ void Node::OnPeer(NodeId from, PeerMessage message, Now arrived) {
     OnForward(from, std::move(*forward));
   } else if (auto* reply = std::get_if<ForwardReply>(&message)) {
     carrier_.OnReply(from, *reply);
+  } else if (auto* digest = std::get_if<StateDigest>(&message)) {
+    watch_.OnDigest(from, *digest);
   } else {
     const auto it = remotes_.find({from, std::get<ForwardClose>(message).client});
     if (it != remotes_.end()) Closed(it->second);
