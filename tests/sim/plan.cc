@@ -127,8 +127,9 @@ std::vector<Fault> MakeSchedule(const Plan& plan) {
       faults.push_back(fault);
     }
   }
-  std::stable_sort(faults.begin(), faults.end(),
-                   [](const Fault& a, const Fault& b) { return a.at < b.at; });
+  std::sort(faults.begin(), faults.end(), [](const Fault& a, const Fault& b) {
+    return a.at != b.at ? a.at < b.at : a.kind < b.kind;
+  });
   return faults;
 }
 

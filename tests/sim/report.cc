@@ -25,6 +25,7 @@ constexpr const char* kMarkNames[] = {
     "WAL segment rotated",
     "WAL compacted",
     "unsynced entries lost",
+    "torn tail cut",
     "vote barred by the witness",
     "carried command answered from the log",
     "carried command decided anew",
@@ -37,6 +38,7 @@ constexpr const char* kMarkNames[] = {
     "process ended by its disk",
     "read by quorum",
     "committed by followers first",
+    "state compared",
     "pipeline split",
 };
 static_assert(std::size(kMarkNames) == kMarks);

@@ -85,6 +85,9 @@ void SimNode::Start() {
   world_.Trace(Name() + " starts, term " +
                std::to_string(booted.value().restart.hard_state.term.value()) + " " +
                booted.value().note);
+  if (booted.value().note.find("cut an unsynced batch") != std::string::npos) {
+    world_.watcher().Hit(Mark::kTornTail);
+  }
   process_ = std::make_unique<SimProcess>(*this, std::move(booted).value());
   SimProcess& process = *process_;
   const raft::Restart restart = process.booted.restart;
