@@ -169,6 +169,7 @@ void DeposedWithWritesInFlight(Lab& lab) {  // 108
     SimClient& client = lab.Client();
     client.Use(leader, lab.rng.OneIn(1, 2) ? PortKind::kProxy : PortKind::kCluster);
     std::vector<std::vector<std::string>> commands;
+    commands.reserve(100);
     for (int n = 0; n < 100; ++n) {
       commands.push_back({"APPEND", "key" + std::to_string(n % 7), lab.Unique()});
     }
@@ -229,7 +230,7 @@ void CarriedOverLostLinks(Lab& lab) {  // 109
                      {"APPEND", "key", lab.Unique()}});
     }
     lab.Run(lab.Random(0, 2'500));
-    lab.network().Reset(leader, lab.Others(leader)[lab.rng.Below(2)], lab.Random(0, 2'000));
+    lab.network().Reset(leader, lab.Others(leader)[lab.rng.Below(2)], 0);
     lab.Run(lab.Random(5'000, 60'000));
   }
   lab.Run(2'500'000);  // longer than anything is in doubt

@@ -107,6 +107,7 @@ void SimNode::Die(disk::CrashMode mode, bool silent) {
   world_.watcher().Crashed(id_);
   files_.StopAtChange(1);  // what destructors do must not reach the disk
   std::vector<std::function<void()>> closed;
+  closed.reserve(process_->clients.size());
   for (auto& [number, client] : process_->clients) closed.push_back(client.closed);
   process_.reset();
   doom_ = nullptr;
