@@ -2,6 +2,7 @@
 #include "tests/sim/course.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -63,7 +64,8 @@ std::vector<Config> Load() {
     config.requests = std::atoi(cells[3].c_str());
     config.lifetime = Micros{std::atoi(cells[4].c_str())} * 1'000'000;
     config.read_share = std::strtod(cells[5].c_str(), nullptr);
-    config.drop_percent = static_cast<int>(std::strtod(cells[6].c_str(), nullptr) * 100 + 0.5);
+    config.drop_percent =
+        static_cast<int>(std::lround(std::strtod(cells[6].c_str(), nullptr) * 100));
     config.end_wait = Micros{std::atoi(cells[7].c_str())} * 1'000'000;
     for (const std::string& event : Split(cells[8], ';')) {
       const std::vector<std::string> parts = Split(event, '@');

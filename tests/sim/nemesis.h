@@ -26,9 +26,9 @@ class Nemesis {
   void Partition(const Fault& fault);
   void Links(const Fault& fault);
   void Disk(const Fault& fault);
-  void Kill(NodeId node, bool power, uint64_t dice, Micros down);
+  void Kill(NodeId id, bool power, uint64_t dice, Micros down);
   void Rot(const Fault& fault);
-  void CutFor(const std::vector<std::pair<NodeId, NodeId>>& links, Micros length);
+  void CutFor(const std::vector<std::pair<NodeId, NodeId>>& cuts, Micros length);
   void Flap(NodeId a, NodeId b, Micros left, Micros step);
   void Swizzle(const Fault& fault);
   // Runs in so long, unless the faults have been mended by then.
