@@ -159,6 +159,7 @@ class Core {
   [[nodiscard]] const Log& log() const { return log_; }
   [[nodiscard]] const SnapshotMeta& snapshot() const { return snapshot_; }
   [[nodiscard]] const std::vector<NodeId>& voters() const { return voters_; }
+  [[nodiscard]] bool IsVoter(NodeId id) const;
   [[nodiscard]] bool IsTransferring() const;
   [[nodiscard]] bool MayVote() const { return commit_ >= vote_barrier_; }
   [[nodiscard]] size_t uncommitted_bytes() const { return uncommitted_bytes_; }
@@ -256,7 +257,6 @@ class Core {
   void AdvanceRounds(Leader& leader);
   void ResolveReads(Leader& leader, Output& out);
 
-  [[nodiscard]] bool IsVoter(NodeId id) const;
   void SetHardState(Term term, NodeId vote);
   void SendNow(NodeId to, Message message);
   void SendDurable(NodeId to, Message message);

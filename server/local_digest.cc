@@ -2,24 +2,13 @@
 //
 // RAFT DIGEST: what the consistency watch has seen. Two nodes that show the same `index` must show
 // the same `digest`.
-#include <charconv>
 #include <string>
 
+#include "disk/files.h"
 #include "server/local_call.h"
 #include "server/local_subcommands.h"
 
 namespace kvorum::server {
-namespace {
-
-std::string Hex(uint64_t value) {
-  std::string text(16, '0');
-  char digits[16];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value, 16).ptr;
-  const auto size = static_cast<size_t>(end - digits);
-  return text.replace(text.size() - size, size, digits, size);
-}
-
-}  // namespace
 
 void RaftDigest(LocalCall& call) {
   const ConsistencyWatch& watch = call.node.watch();
@@ -33,7 +22,7 @@ void RaftDigest(LocalCall& call) {
   reply.Bulk("slots");
   reply.Integer(part.slots);
   reply.Bulk("digest");
-  reply.Bulk(Hex(part.digest));
+  reply.Bulk(disk::Hex16(part.digest));
   reply.Bulk("equal_at");
   reply.Map(watch.equal_at().size());
   for (const auto& [node, index] : watch.equal_at()) {

@@ -323,7 +323,8 @@ class Node final : public replica::Clients, public replica::Transport {
 
   // node_remote.cc
   void OnForward(NodeId from, Forward forward);
-  void CloseRemotes(NodeId node);
+  template <class Visit>
+  void VisitRemotes(NodeId node, Visit visit);
   void CloseIfUnlinked(Session& session);
   struct RemoteReplies;
   RemoteReplies& RepliesFor(NodeId node, uint64_t start);
