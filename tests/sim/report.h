@@ -85,7 +85,7 @@ struct Report {
 
 // For people. `seconds`: real time that it took; `jobs`: in so many processes.
 std::string Describe(const Figures& figures, double seconds, int jobs);
-// The marks that were never hit, as one line; empty when all were.
+// The marks that so many seeds should have hit and did not, as one line; empty when there are none.
 std::string MissingMarks(const Figures& figures);
 
 }  // namespace kvorum::sim
