@@ -247,6 +247,7 @@ void Member::ApplyEntry(const raft::Entry& entry) {
   } else {
     machine_.Apply(entry.index, entry.payload.view(), seams_.clients.ApplyingForeign());
   }
+  seams_.clients.EntryApplied(entry.index);
   stats_.entries_applied.Add();
   stats_.apply_us.Observe(seams_.stopwatch.Read() - started);
 }

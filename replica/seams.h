@@ -73,6 +73,8 @@ class Clients {
   virtual store::ReplySink* ApplyingForeign() = 0;
   // The first entry of `term` is about to be applied: no entry of an older term will be any more.
   virtual void TermApplied(Term term) = 0;
+  // The machine is right behind the entry at `index`.
+  virtual void EntryApplied(Index index) = 0;
   // A snapshot has replaced the state: what happened up to its index is not known in detail.
   virtual void StateReplaced() = 0;
   // Reads up to this ticket may be served now, from the machine as it stands.

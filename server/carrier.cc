@@ -29,7 +29,9 @@ class Carrier::LogWatcher final : public store::ReplySink {
     if (found_ == carrier_.pending_.end()) return;
     const Index index = carrier_.node_.machine().applied() + 1;
     carrier_.node_.CountFromLog();
-    carrier_.Reply(std::exchange(found_, carrier_.pending_.end()), bytes_, {index, command + 1});
+    Pending& pending = std::exchange(found_, carrier_.pending_.end())->second;
+    Carrier::Reply(pending, std::move(bytes_), {index, command + 1});
+    carrier_.Deliver(*pending.session);
   }
 
  private:
@@ -85,19 +87,21 @@ void Carrier::Send() {
   outgoing_.clear();
 }
 
-void Carrier::OnReply(NodeId from, const ForwardReply& reply) {
+void Carrier::OnReply(NodeId from, ForwardReply reply) {
   if (reply.start != start_) return;
-  for (const ForwardedReply& one : reply.replies) {
+  Sessions settled;
+  for (ForwardedReply& one : reply.replies) {
     const Iterator it = FindOpen(one.sequence);
     if (it == pending_.end() || it->second.leader != from) continue;
     if (one.refused) {
       refused_term_ = std::max(refused_term_, it->second.term);
       it->second.outcome = Outcome::kNotExecuted;
-      Deliver(*it->second.session);
     } else {
-      Reply(it, one.bytes, one.position);
+      Reply(it->second, std::move(one.bytes), one.position);
     }
+    Note(settled, it->second.session);
   }
+  Deliver(settled);
 }
 
 void Carrier::OnLinkReset(NodeId peer) {
@@ -158,22 +162,29 @@ Carrier::Iterator Carrier::FindOpen(uint64_t sequence) {
   return it != pending_.end() && it->second.outcome == Outcome::kNone ? it : pending_.end();
 }
 
-void Carrier::Reply(Iterator it, std::string bytes, Position position) {
-  Pending& pending = it->second;
+void Carrier::Reply(Pending& pending, std::string bytes, Position position) {
   pending.outcome = Outcome::kReply;
   pending.bytes = std::move(bytes);
   pending.position = position;
-  Deliver(*pending.session);
+}
+
+// One after the other of a session is the rule; a session that is noted twice does no harm.
+void Carrier::Note(Sessions& sessions, Session* session) {
+  if (sessions.empty() || sessions.back() != session) sessions.push_back(session);
 }
 
 template <class Predicate>
 void Carrier::Settle(Outcome outcome, Predicate predicate) {
-  std::vector<Session*> sessions;
+  Sessions settled;
   for (auto& [sequence, pending] : pending_) {
     if (pending.outcome != Outcome::kNone || !predicate(pending)) continue;
     pending.outcome = pending.write ? outcome : Outcome::kNotExecuted;
-    if (sessions.empty() || sessions.back() != pending.session) sessions.push_back(pending.session);
+    Note(settled, pending.session);
   }
+  Deliver(settled);
+}
+
+void Carrier::Deliver(const Sessions& sessions) {
   for (Session* session : sessions) Deliver(*session);
 }
 

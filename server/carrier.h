@@ -24,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/stats.h"
@@ -50,7 +51,7 @@ class Carrier {
   // Sends what was collected in this turn.
   void Send();
 
-  void OnReply(NodeId from, const ForwardReply& reply);
+  void OnReply(NodeId from, ForwardReply reply);
   void OnLinkReset(NodeId peer);
   // Sends again what the leader at the other end may not have got; it knows what it has.
   void OnLinkUp(NodeId peer, Term term);
@@ -89,13 +90,16 @@ class Carrier {
   };
   class LogWatcher;
   using Iterator = std::map<uint64_t, Pending>::iterator;
+  using Sessions = std::vector<Session*>;  // something of theirs has got an outcome
 
   // Nothing has been heard of it yet.
   Iterator FindOpen(uint64_t sequence);
-  void Reply(Iterator it, std::string bytes, Position position);
+  static void Reply(Pending& pending, std::string bytes, Position position);
   // Writes get `outcome`; reads have no effect and can always be decided anew.
   template <class Predicate>
   void Settle(Outcome outcome, Predicate predicate);
+  static void Note(Sessions& sessions, Session* session);
+  void Deliver(const Sessions& sessions);
   void Deliver(Session& session);
   [[nodiscard]] Outcome OutcomeBehind(const Session& session, size_t at) const;
   size_t GiveBack(Session& session, size_t from);

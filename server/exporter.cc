@@ -109,6 +109,12 @@ void Exporter::AddClients() {
   catalog_.Add("kvorum_forwards_from_log_total",
                "Carried commands whose reply came from this node's own log.",
                stats.forwards_from_log);
+  const ConsistencyWatch::Stats& watch = node_.watch().stats();
+  catalog_.Add("kvorum_state_comparisons_total",
+               "Parts of the state, of other nodes, that the leader found equal to its own.",
+               watch.compared);
+  catalog_.Add("kvorum_state_divergences_total",
+               "Parts of the state in which nodes differed at one log index.", watch.divergences);
   catalog_.Add("kvorum_forwards_pending", "Carried commands without an outcome yet.",
                carried_pending_);
   catalog_.Add("kvorum_indoubt_total", "Writes whose outcome could not be learned.", stats.indoubt);

@@ -37,6 +37,13 @@ inline constexpr size_t kFirstForwards = 32;
 inline constexpr size_t kRemoteReplyBytes = size_t{8} << 20;
 inline constexpr size_t kForwardReplyBytes = size_t{1} << 20;
 
+// The consistency watch: how often (in log entries) a part of the keyspace is hashed, about how
+// many keys a part has, at most how many slots, and how many digests are kept for comparison.
+inline constexpr uint64_t kDigestEvery = 128;
+inline constexpr size_t kDigestKeys = 512;
+inline constexpr size_t kDigestSlots = 4096;
+inline constexpr size_t kDigestsKept = 64;
+
 // Peer frames. A frame carries one message; the largest is one entry with one huge value.
 inline constexpr size_t kMaxFrameBytes = size_t{600} << 20;
 // Queued for one peer and not written: beyond it Raft messages are dropped (they are sent again).

@@ -8,7 +8,7 @@
 #include "server/boot.h"
 #include "server/local_call.h"
 #include "server/local_families.h"
-#include "server/local_leadership.h"
+#include "server/local_subcommands.h"
 #include "store/slot.h"
 
 namespace kvorum::server {

@@ -3,22 +3,15 @@
 // RAFT TRANSFER and CLUSTER FAILOVER: leadership is handed on without a gap in what is acknowledged
 // (thesis 3.10). Any node can be asked; a follower carries the wish to the leader. To wish twice
 // does no harm: who leads already says OK.
-#include "server/local_leadership.h"
+#include "server/local_subcommands.h"
 
-#include <algorithm>
 #include <string>
-#include <vector>
 
 #include "server/local_call.h"
 #include "server/local_families.h"
 
 namespace kvorum::server {
 namespace {
-
-bool IsVoter(const raft::Core& core, NodeId id) {
-  const std::vector<NodeId>& voters = core.voters();
-  return std::find(voters.begin(), voters.end(), id) != voters.end();
-}
 
 // To the leader, as a command of its own. Parked while there is none.
 void Carry(LocalCall& call, NodeId target) {
@@ -46,7 +39,7 @@ void RaftTransfer(LocalCall& call) {
     const std::optional<int64_t> id = IntegerArgument(call, 2);
     if (!id) return;
     target = NodeId(static_cast<uint64_t>(*id));
-    if (*id <= 0 || !IsVoter(core, target)) {
+    if (*id <= 0 || !raft::Configuration::Has(core.configuration().voters, target)) {
       return call.reply.Error("ERR node " + std::to_string(*id) + " is not a voter");
     }
   }
@@ -63,18 +56,17 @@ void RaftTransfer(LocalCall& call) {
 void ClusterFailover(LocalCall& call) {
   if (call.argv.size() > 3) return store::ReplyWrongArity(call.row, call.reply);
   if (call.argv.size() == 3) {
-    std::string option(call.argv[2]);
-    for (char& c : option) c = resp::ToUpper(c);
-    if (option == "TAKEOVER") {
+    if (resp::EqualsIgnoreCase(call.argv[2], "TAKEOVER")) {
       return call.reply.Error("ERR TAKEOVER is not possible: a majority elects, always");
     }
-    if (option != "FORCE") return call.reply.Error(store::kErrSyntax);
+    if (!resp::EqualsIgnoreCase(call.argv[2], "FORCE")) return call.reply.Error(store::kErrSyntax);
   }
   const raft::Core& core = call.node.member().core();
   if (core.IsLeader()) {
     return call.reply.Error("ERR You should send CLUSTER FAILOVER to a replica");
   }
-  if (!IsVoter(core, core.id())) return call.reply.Error("ERR this node is not a voter");
+  if (!raft::Configuration::Has(core.configuration().voters, core.id()))
+    return call.reply.Error("ERR this node is not a voter");
   Carry(call, core.id());
 }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
+// RAFT ADD, REMOVE, PROMOTE and DEMOTE: who belongs to the group.
+//
 // The leader is asked; any other node names it (MOVED), as for a key. The reply comes when the
 // change is committed, so OK is a promise: no later leader knows otherwise.
-#include "server/local_membership.h"
-
 #include <string>
 
 #include "server/cluster_nodes.h"
+#include "server/local_call.h"
+#include "server/local_subcommands.h"
 
 namespace kvorum::server {
 namespace {

@@ -7,8 +7,7 @@
 #include "server/limits.h"
 #include "server/local_call.h"
 #include "server/local_families.h"
-#include "server/local_leadership.h"
-#include "server/local_membership.h"
+#include "server/local_subcommands.h"
 #include "store/envelope.h"
 
 namespace kvorum::server {
@@ -125,6 +124,8 @@ void Info(LocalCall& call) {
   fields.Add("leases_dropped", member.stats().leases_dropped.Get());
   fields.Add("election_timeout_ms", options.election_timeout_us / 1000);
   fields.Add("heartbeat_interval_ms", options.heartbeat_us / 1000);
+  fields.Add("state_checked_index", call.node.watch().newest().index);
+  fields.Add("state_divergences", call.node.watch().stats().divergences.Get());
   fields.Add("elections_started", core.stats().elections_started.Get());
   fields.Add("elections_won", core.stats().elections_won.Get());
   fields.Add("leader_changes", core.stats().leader_changes.Get());
@@ -290,6 +291,8 @@ void Snapshot(LocalCall& call) {
 
 void Help(LocalCall& call) {
   static constexpr std::string_view kLines[] = {
+      "DIGEST",
+      "    Return the newest hash over a part of the state, and where others were found equal.",
       "INFO",
       "    Return what this member knows of itself, its log and its leader.",
       "LOG [<count>]",
@@ -359,6 +362,12 @@ constexpr CommandRow kSubcommands[] = {
      .flags = kFlagsAdmin,
      .docs = {"Writes a snapshot of the state in the background.", "7.2.0", "raft", "O(1)"},
      .local = Snapshot},
+    {.name = "raft|digest",
+     .arity = 2,
+     .flags = kFlagsLocal | store::kAclDangerous,
+     .docs = {"Returns the newest hash over a part of the state.", "7.2.0", "raft",
+              "O(N) where N is the number of members"},
+     .local = RaftDigest},
     {.name = "raft|transfer",
      .arity = -2,
      .flags = kFlagsAdmin | store::kFlagBlocking,

@@ -45,6 +45,7 @@ Node::Node(Config& config, raft::Restart restart, store::Machine& machine,
       started_at_(now.boot_us),
       sink_(std::make_unique<BatchSink>(*this)),
       carrier_(*this, seams.wire, config.node_id, start),
+      watch_(*this, seams.wire, config.node_id),
       member_(MemberOptions(config, seed), std::move(restart), machine, snapshots,
               {seams.disk, *this, seams.background, *this, seams.stopwatch}, now) {
   for (const std::span<const store::CommandRow> family : store::StoreFamilies()) index_.Add(family);
@@ -437,7 +438,10 @@ void Node::CheckTransfers() {
 
 store::ReplySink* Node::ApplyingForeign() { return carrier_.Watch(); }
 void Node::TermApplied(Term term) { carrier_.TermApplied(term); }
-void Node::StateReplaced() { carrier_.StateReplaced(); }
+void Node::StateReplaced() {
+  carrier_.StateReplaced();
+  watch_.Forget();
+}
 
 void Node::LeadershipChanged() {
   const raft::Core& core = member_.core();

@@ -38,6 +38,7 @@
 #include "replica/member.h"
 #include "server/carrier.h"
 #include "server/config.h"
+#include "server/consistency_watch.h"
 #include "server/peer_message.h"
 #include "server/session.h"
 #include "store/envelope.h"
@@ -183,6 +184,7 @@ class Node final : public replica::Clients, public replica::Transport {
   [[nodiscard]] store::Machine& machine() { return machine_; }
   [[nodiscard]] const store::Machine& machine() const { return machine_; }
   [[nodiscard]] size_t carried_pending() const { return carrier_.pending(); }
+  [[nodiscard]] const ConsistencyWatch& watch() const { return watch_; }
   [[nodiscard]] const store::CommandIndex& commands() const { return index_; }
   [[nodiscard]] const NodeStats& stats() const { return stats_; }
   [[nodiscard]] const CommandStats* StatsOf(const store::CommandRow& row) const;
@@ -231,6 +233,7 @@ class Node final : public replica::Clients, public replica::Transport {
   store::ReplySink* ApplyingForeign() override;
   void TermApplied(Term term) override;
   void StateReplaced() override;
+  void EntryApplied(Index index) override { watch_.EntryApplied(index); }
   void ReadsReady(replica::ReadTicket up_to) override;
   void ReadsLost() override;
   void LeadershipChanged() override;
@@ -350,7 +353,8 @@ class Node final : public replica::Clients, public replica::Transport {
 
   // node_remote.cc
   void OnForward(NodeId from, Forward forward);
-  void CloseRemotes(NodeId node);
+  template <class Visit>
+  void VisitRemotes(NodeId node, Visit visit);
   void CloseIfUnlinked(Session& session);
   struct RemoteReplies;
   RemoteReplies& RepliesFor(NodeId node, uint64_t start);
@@ -397,6 +401,7 @@ class Node final : public replica::Clients, public replica::Transport {
   std::optional<PeersStamp> peers_stamp_;
   Micros removed_at_ = 0;  // 0: it was not
   Carrier carrier_;
+  ConsistencyWatch watch_;
   // Answers for other nodes' clients, collected in a turn.
   struct RemoteReplies {
     uint64_t start = 0;

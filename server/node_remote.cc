@@ -16,10 +16,23 @@ void Node::OnPeer(NodeId from, PeerMessage message, Now arrived) {
   } else if (auto* forward = std::get_if<Forward>(&message)) {
     OnForward(from, std::move(*forward));
   } else if (auto* reply = std::get_if<ForwardReply>(&message)) {
-    carrier_.OnReply(from, *reply);
+    carrier_.OnReply(from, std::move(*reply));
+  } else if (auto* digest = std::get_if<StateDigest>(&message)) {
+    watch_.OnDigest(from, *digest);
   } else {
     const auto it = remotes_.find({from, std::get<ForwardClose>(message).client});
     if (it != remotes_.end()) Closed(it->second);
+  }
+}
+
+// `visit` may close the session.
+template <class Visit>
+void Node::VisitRemotes(NodeId node, Visit visit) {
+  for (auto it = remotes_.lower_bound({node, 0});
+       it != remotes_.end() && it->first.first == node;) {
+    Session& session = *it->second;
+    ++it;
+    visit(session);
   }
 }
 
@@ -37,7 +50,9 @@ void Node::OnForward(NodeId from, Forward forward) {
   }
   // Leadership does not survive the process, so neither need this.
   RemoteProgress& progress = remote_progress_[from];
-  if (progress.start != forward.start) CloseRemotes(from);
+  if (progress.start != forward.start) {
+    VisitRemotes(from, [this](Session& session) { Closed(&session); });
+  }
   if (progress.start != forward.start || progress.term != forward.term) {
     progress = {forward.start, 0, forward.term};
   }
@@ -59,15 +74,6 @@ void Node::OnForward(NodeId from, Forward forward) {
                        .database = command.database,
                        .protocol = command.protocol,
                        .sequence = command.sequence});
-  }
-}
-
-void Node::CloseRemotes(NodeId node) {
-  for (auto it = remotes_.lower_bound({node, 0});
-       it != remotes_.end() && it->first.first == node;) {
-    Session* session = it->second;
-    ++it;
-    Closed(session);
   }
 }
 
@@ -125,13 +131,10 @@ size_t Node::ForwardsAllowed(const Session& session) const {
 // executed is found in the log.
 void Node::OnLinkReset(NodeId peer) {
   carrier_.OnLinkReset(peer);
-  for (auto it = remotes_.lower_bound({peer, 0});
-       it != remotes_.end() && it->first.first == peer;) {
-    Session* session = it->second;
-    ++it;
-    session->unlinked = true;
-    CloseIfUnlinked(*session);
-  }
+  VisitRemotes(peer, [this](Session& session) {
+    session.unlinked = true;
+    CloseIfUnlinked(session);
+  });
   remote_replies_.erase(peer);
 }
 

@@ -19,7 +19,13 @@ constexpr size_t kMaxHelloBytes = 1024;
 constexpr size_t kMaxHostBytes = 255;
 
 // Append-only: the numbers are the peer protocol.
-enum class Kind : uint8_t { kRaft = 1, kForward = 2, kForwardReply = 3, kForwardClose = 4 };
+enum class Kind : uint8_t {
+  kRaft = 1,
+  kForward = 2,
+  kForwardReply = 3,
+  kForwardClose = 4,
+  kStateDigest = 5
+};
 
 // Fills in the header of what was appended behind `at`.
 void Seal(std::string& out, size_t at) {
@@ -84,6 +90,12 @@ struct PutMessage {
   void operator()(const ForwardClose& m) const {
     PutU8(out, static_cast<uint8_t>(Kind::kForwardClose));
     PutVarint(out, m.client);
+  }
+  void operator()(const StateDigest& m) const {
+    PutU8(out, static_cast<uint8_t>(Kind::kStateDigest));
+    PutVarint(out, m.index.value());
+    PutU64(out, m.digest);
+    PutU8(out, m.odd ? 1 : 0);
   }
 };
 
@@ -167,6 +179,14 @@ bool GetMessage(std::string_view body, PeerMessage* message) {
       ForwardClose close{in.Varint()};
       if (!in.Done()) return false;
       *message = close;
+      return true;
+    }
+    case Kind::kStateDigest: {
+      StateDigest digest{Index(in.Varint()), in.U64()};
+      const uint8_t odd = in.U8();
+      if (!in.Done() || odd > 1) return false;
+      digest.odd = odd == 1;
+      *message = digest;
       return true;
     }
   }

@@ -57,6 +57,14 @@ struct ForwardClose {
   uint64_t client = 0;
 };
 
-using PeerMessage = std::variant<raft::Message, Forward, ForwardReply, ForwardClose>;
+// A hash over a part of the state behind the entry at `index` (server/consistency_watch.h): a
+// follower's, for the leader; or with `odd` a majority's, for a node that has another one.
+struct StateDigest {
+  Index index;
+  uint64_t digest = 0;
+  bool odd = false;
+};
+
+using PeerMessage = std::variant<raft::Message, Forward, ForwardReply, ForwardClose, StateDigest>;
 
 }  // namespace kvorum::server

@@ -93,6 +93,13 @@ class Database {
     if (position.hash == 0) NextSlot(position);
   }
   template <class Visit>
+  void ForEachInSlots(uint32_t first, uint32_t end, Visit visit) const {
+    if (slots_ == nullptr) return;
+    for (uint32_t slot = first; slot < end; ++slot) {
+      for (Position at{slot}; at.slot == slot && !(*slots_)[slot].empty();) VisitPage(at, visit);
+    }
+  }
+  template <class Visit>
   void ForEach(Visit visit) const {
     for (Position position; !position.AtEnd();) VisitPage(position, visit);
   }

@@ -79,18 +79,23 @@ size_t Keyspace::MemoryBytes() const {
   return bytes;
 }
 
-uint64_t Keyspace::Digest() const {
+uint64_t Keyspace::Digest() const { return DigestOfSlots(0, kSlots); }
+
+uint64_t Keyspace::DigestOfSlots(uint32_t first, uint32_t count) const {
   std::string bytes;
   PutFixed(bytes, log_time_);
   uint64_t digest = XXH3_64bits(bytes.data(), bytes.size());
   for (size_t i = 0; i < databases_.size(); ++i) {
     if (databases_[i] == nullptr) continue;
     // A sum: replicas with another hash seed visit in another order.
-    databases_[i]->ForEach([&](const Record* record) {
+    const auto add = [&](const Record* record) {
       bytes.clear();
       AppendSnapshotRecord(bytes, static_cast<uint8_t>(i), *record);
       digest += XXH3_64bits(bytes.data(), bytes.size());
-    });
+    };
+    const uint32_t end = std::min<uint32_t>(first + count, kSlots);
+    databases_[i]->ForEachInSlots(first, end, add);
+    databases_[i]->ForEachInSlots(0, first + count - end, add);
   }
   return digest;
 }

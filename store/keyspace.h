@@ -55,6 +55,7 @@ class Keyspace {
 
   [[nodiscard]] size_t MemoryBytes() const;
   [[nodiscard]] uint64_t Digest() const;
+  [[nodiscard]] uint64_t DigestOfSlots(uint32_t first, uint32_t count) const;
 
  private:
   // Where the earliest deadline is; the lower number among equals.

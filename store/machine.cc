@@ -75,6 +75,10 @@ std::optional<UnixMs> Machine::next_deadline() const { return keyspace_->next_de
 
 uint64_t Machine::Digest() const { return keyspace_->Digest(); }
 
+uint64_t Machine::DigestOfSlots(uint32_t first, uint32_t count) const {
+  return keyspace_->DigestOfSlots(first, count);
+}
+
 void Machine::BeginSnapshot() { keyspace_->BeginSnapshot(); }
 
 bool Machine::snapshot_running() const { return keyspace_->snapshot().running(); }

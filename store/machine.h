@@ -99,6 +99,9 @@ class Machine {
   // on replicas at an equal applied index. O(keys).
   [[nodiscard]] uint64_t Digest() const;
 
+  // The same over the slots from `first` on, past the last one from 0 again. O(their keys).
+  [[nodiscard]] uint64_t DigestOfSlots(uint32_t first, uint32_t count) const;
+
   // --- Snapshot, without fork and without stopping writes. The stream is the one of
   // docs/formats/snapshot-records.md, cut at applied() as of BeginSnapshot.
   // At most one at a time.

@@ -53,8 +53,10 @@ std::vector<Hint> HintsFor(const std::vector<const Op*>& ops) {
 class Search {
  public:
   Search(std::vector<const Op*> ops, uint64_t budget) : ops_(std::move(ops)), budget_(budget) {
-    std::stable_sort(ops_.begin(), ops_.end(),
-                     [](const Op* a, const Op* b) { return a->invoked < b->invoked; });
+    // They are elements of one history: of what was invoked at once, its order is kept.
+    std::sort(ops_.begin(), ops_.end(), [](const Op* a, const Op* b) {
+      return a->invoked != b->invoked ? a->invoked < b->invoked : a < b;
+    });
     hints_ = HintsFor(ops_);
     FindPredecessors();
     done_.assign((ops_.size() + 63) / 64, 0);

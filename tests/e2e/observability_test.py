@@ -104,6 +104,8 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=10) as reply:
                 return json.load(reply)
         except urllib.error.HTTPError as error:
+            if error.code == 503:
+                raise ConnectionError("Prometheus has not started yet") from error
             return json.load(error)
 
     def query(self, expression):

@@ -42,13 +42,13 @@ void Step(model::ByteChoices& in, model::SideBySide& both) {
 }
 
 }  // namespace
-}  // namespace kvorum::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace kvorum;
-  model::ByteChoices in(fuzz::View(data, size));
+  model::ByteChoices in(View(data, size));
   model::SideBySide both(in.Below(256));
-  while (!in.empty()) fuzz::Step(in, both);
-  fuzz::Must(both.CompareAll());
+  while (!in.empty()) Step(in, both);
+  Must(both.CompareAll());
   return 0;
 }
+
+}  // namespace kvorum::fuzz

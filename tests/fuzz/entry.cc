@@ -72,26 +72,26 @@ void CheckSnapshot(store::Machine& machine) {
 }
 
 }  // namespace
-}  // namespace kvorum::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace kvorum;
-  model::ByteChoices in(fuzz::View(data, size));
-  store::Machine machine({.hash_seed = 1, .max_string_bytes = fuzz::kMaxStringBytes});
-  store::Machine other({.hash_seed = 2, .max_string_bytes = fuzz::kMaxStringBytes});
+  model::ByteChoices in(View(data, size));
+  store::Machine machine({.hash_seed = 1, .max_string_bytes = kMaxStringBytes});
+  store::Machine other({.hash_seed = 2, .max_string_bytes = kMaxStringBytes});
   Index index;
   while (!in.empty()) {
-    const std::string envelope = fuzz::DrawEnvelope(in);
+    const std::string envelope = DrawEnvelope(in);
     if (!store::EnvelopeReader::Validate(envelope).ok()) continue;
     ++index;
-    fuzz::Collect replies;
-    fuzz::Collect other_replies;
+    Collect replies;
+    Collect other_replies;
     machine.Apply(index, envelope, &replies);
     other.Apply(index, envelope, &other_replies);
     KV_CHECK(replies.bytes() == other_replies.bytes());
   }
   if (index == Index()) return 0;
   KV_CHECK(machine.Digest() == other.Digest());
-  fuzz::CheckSnapshot(machine);
+  CheckSnapshot(machine);
   return 0;
 }
+
+}  // namespace kvorum::fuzz

@@ -71,22 +71,22 @@ std::string Sealed(std::string_view body) {
 }
 
 }  // namespace
-}  // namespace kvorum::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace kvorum;
-  model::ByteChoices in(fuzz::View(data, size));
+  model::ByteChoices in(View(data, size));
   switch (in.Below(4)) {
     case 0:
-      fuzz::CheckFrame(in.rest());
-      fuzz::CheckHello(in.rest());
+      CheckFrame(in.rest());
+      CheckHello(in.rest());
       break;
     case 1:
-      fuzz::CheckFrame(fuzz::Sealed(in.rest()));
-      fuzz::CheckHello("KVRM" + fuzz::Sealed(in.rest()));
+      CheckFrame(Sealed(in.rest()));
+      CheckHello("KVRM" + Sealed(in.rest()));
       break;
     default:
-      fuzz::LiveAmongLiars(in);
+      LiveAmongLiars(in);
   }
   return 0;
 }
+
+}  // namespace kvorum::fuzz

@@ -100,20 +100,20 @@ void CheckRoundTrip(const Outcome& outcome) {
 }
 
 }  // namespace
-}  // namespace kvorum::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace kvorum;
-  model::ByteChoices in(fuzz::View(data, size));
-  const resp::ParserLimits limits = fuzz::DrawLimits(in);
+  model::ByteChoices in(View(data, size));
+  const resp::ParserLimits limits = DrawLimits(in);
   const uint64_t longest = 1 + in.Below(64);
   Rng rng(in.Below(256));
   const std::string_view stream = in.rest();
   int pieces_left = 64;  // then the rest at once: more would only take longer
-  const auto whole = fuzz::ParseAll(stream, limits, [&] { return stream.size(); });
-  const auto pieces = fuzz::ParseAll(
+  const auto whole = ParseAll(stream, limits, [&] { return stream.size(); });
+  const auto pieces = ParseAll(
       stream, limits, [&] { return --pieces_left < 0 ? stream.size() : 1 + rng.Below(longest); });
   KV_CHECK(whole == pieces);
-  fuzz::CheckRoundTrip(whole);
+  CheckRoundTrip(whole);
   return 0;
 }
+
+}  // namespace kvorum::fuzz

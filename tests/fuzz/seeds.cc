@@ -79,24 +79,24 @@ Inputs Entry() {
 }
 
 std::vector<raft::Message> Messages() {
-  using namespace raft;
-  Append append{.term = Term(7), .prev_index = Index(10), .prev_term = Term(6)};
+  raft::Append append{.term = Term(7), .prev_index = Index(10), .prev_term = Term(6)};
   append.commit = Index(9);
   append.round = Round(99);
-  append.entries.push_back({Term(6), Index(11), EntryType::kBatch, Payload(Envelope())});
-  append.entries.push_back({Term(7), Index(12), EntryType::kNoop, Payload()});
-  return {PreVote{Term(3), Index(4), Term(2)},
-          PreVoteReply{Term(3), true},
-          Vote{Term(3), Index(4), Term(2), true},
-          VoteReply{Term(3), false},
-          append,
-          AppendReply{Term(7), Round(99), true, Index(12), Index(), Index(), Term()},
-          AppendReply{Term(7), Round(99), false, Index(), Index(10), Index(8), Term(5)},
-          Heartbeat{Term(7), Index(9), Round(100)},
-          HeartbeatReply{Term(7), Round(100)},
-          InstallSnapshot{Term(7), {Index(5), Term(4), {NodeId(1), NodeId(2)}}, 3, 10, "bytes"},
-          InstallSnapshotReply{Term(7), Index(5), 8, true},
-          TimeoutNow{Term(7)}};
+  append.entries.push_back({Term(6), Index(11), raft::EntryType::kBatch, Payload(Envelope())});
+  append.entries.push_back({Term(7), Index(12), raft::EntryType::kNoop, Payload()});
+  return {
+      raft::PreVote{Term(3), Index(4), Term(2)},
+      raft::PreVoteReply{Term(3), true},
+      raft::Vote{Term(3), Index(4), Term(2), true},
+      raft::VoteReply{Term(3), false},
+      append,
+      raft::AppendReply{Term(7), Round(99), true, Index(12), Index(), Index(), Term()},
+      raft::AppendReply{Term(7), Round(99), false, Index(), Index(10), Index(8), Term(5)},
+      raft::Heartbeat{Term(7), Index(9), Round(100)},
+      raft::HeartbeatReply{Term(7), Round(100)},
+      raft::InstallSnapshot{Term(7), {Index(5), Term(4), {NodeId(1), NodeId(2)}}, 3, 10, "bytes"},
+      raft::InstallSnapshotReply{Term(7), Index(5), 8, true},
+      raft::TimeoutNow{Term(7)}};
 }
 
 Inputs Peer() {
@@ -113,6 +113,7 @@ Inputs Peer() {
   reply.replies.push_back({.sequence = 1, .bytes = "+OK\r\n"});
   messages.emplace_back(reply);
   messages.emplace_back(server::ForwardClose{5});
+  messages.emplace_back(server::StateDigest{Index(128), 0x0123456789abcdefULL, true});
   Inputs inputs;
   for (const server::PeerMessage& message : messages) {
     std::string frame;
@@ -146,17 +147,16 @@ void Write(const std::filesystem::path& dir, const Inputs& inputs) {
 }  // namespace kvorum::fuzz
 
 int main(int argc, char** argv) {
-  using namespace kvorum::fuzz;
   if (argc != 2) {
     std::fprintf(stderr, "usage: fuzz_seeds DIRECTORY\n");
     return 2;
   }
   const std::filesystem::path root = argv[1];
-  Write(root / "resp", Resp());
-  Write(root / "wal", Choices(8, 4, 120));
-  Write(root / "snapshot", Choices(4, 6, 150));
-  Write(root / "peer", Peer());
-  Write(root / "entry", Entry());
-  Write(root / "commands", Choices(1, 16, 400));
+  kvorum::fuzz::Write(root / "resp", kvorum::fuzz::Resp());
+  kvorum::fuzz::Write(root / "wal", kvorum::fuzz::Choices(8, 4, 120));
+  kvorum::fuzz::Write(root / "snapshot", kvorum::fuzz::Choices(4, 6, 150));
+  kvorum::fuzz::Write(root / "peer", kvorum::fuzz::Peer());
+  kvorum::fuzz::Write(root / "entry", kvorum::fuzz::Entry());
+  kvorum::fuzz::Write(root / "commands", kvorum::fuzz::Choices(1, 16, 400));
   return 0;
 }

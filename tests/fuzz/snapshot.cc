@@ -278,20 +278,20 @@ void Received(ByteChoices& in) {
 }
 
 }  // namespace
-}  // namespace kvorum::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace kvorum;
-  model::ByteChoices in(fuzz::View(data, size));
+  model::ByteChoices in(View(data, size));
   switch (in.Below(4)) {
     case 0:
-      fuzz::DamagedFile(in);
+      DamagedFile(in);
       break;
     case 1:
-      fuzz::Received(in);
+      Received(in);
       break;
     default:
-      fuzz::HostileContents(in);
+      HostileContents(in);
   }
   return 0;
 }
+
+}  // namespace kvorum::fuzz

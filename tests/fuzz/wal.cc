@@ -236,21 +236,21 @@ void Anything(ByteChoices& in) {
 }
 
 }  // namespace
-}  // namespace kvorum::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace kvorum;
-  model::ByteChoices in(fuzz::View(data, size));
+  model::ByteChoices in(View(data, size));
   switch (in.Below(8)) {
     case 0:
-      fuzz::Anything(in);
+      Anything(in);
       break;
     case 1:
     case 2:
-      fuzz::Framed(in);
+      Framed(in);
       break;
     default:
-      fuzz::WrittenThenDamaged(in);
+      WrittenThenDamaged(in);
   }
   return 0;
 }
+
+}  // namespace kvorum::fuzz

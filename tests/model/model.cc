@@ -633,14 +633,14 @@ constexpr Command kCommands[] = {
 };
 
 const Command* FindCommand(const std::vector<std::string>& argv) {
-  static const auto* const kByName = [] {
+  static const auto* const by_name = [] {
     auto* const built = new std::map<std::string, const Command*, std::less<>>();
     for (const Command& command : kCommands) built->emplace(command.name, &command);
     return built;
   }();
   if (argv.empty()) return nullptr;
-  const auto it = kByName->find(Lower(argv[0]));
-  return it == kByName->end() ? nullptr : it->second;
+  const auto it = by_name->find(Lower(argv[0]));
+  return it == by_name->end() ? nullptr : it->second;
 }
 
 bool TakesThatMany(const Command& command, size_t argc) {

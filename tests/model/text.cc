@@ -99,7 +99,7 @@ std::string Minus(const std::string& a, const std::string& b) {
 
 // Without its last `count` digits.
 std::string Round(const std::string& digits, size_t count) {
-  const std::string kept = digits.substr(0, digits.size() - count);
+  std::string kept = digits.substr(0, digits.size() - count);
   const std::string lost = digits.substr(digits.size() - count);
   const std::string half = count == 0 ? "" : "5" + std::string(count - 1, '0');
   const bool odd = (kept.back() - '0') % 2 == 1;

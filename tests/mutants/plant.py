@@ -12,6 +12,7 @@ An entry of mutants.txt:
     file <path>
     kind expression|statement
     after <text>          optional: OLD is the first one behind this text, which stands once
+    scenario <number>     optional: the scripted scenario that looks for it, instead of the swarm
     bug <what a client or a test would see, in one line>
     <<<
     OLD: a piece of the source that stands exactly once in the file
@@ -27,7 +28,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FIELDS = ("mutant", "file", "kind", "after", "bug")
+FIELDS = ("mutant", "file", "kind", "after", "scenario", "bug")
 
 HEADER = """// SPDX-License-Identifier: Apache-2.0
 //
@@ -71,7 +72,7 @@ class Mutant:
         self.number = number
         self.line = line
         self.id = self.file = self.kind = self.bug = ""
-        self.after = None
+        self.after = self.scenario = None
         self.old = self.new = ""
 
 
@@ -126,6 +127,8 @@ def check_complete(mutant):
         raise Broken(f"{mutant.id}: ids are kebab-case")
     if mutant.kind not in ("expression", "statement"):
         raise Broken(f"{mutant.id}: kind is expression or statement")
+    if mutant.scenario is not None and not mutant.scenario.isdigit():
+        raise Broken(f"{mutant.id}: scenarios have numbers")
     if not mutant.file or not mutant.bug or not mutant.old.strip():
         raise Broken(f"{mutant.id}: file, bug and OLD are needed")
     if mutant.kind == "expression" and not mutant.new.strip():

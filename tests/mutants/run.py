@@ -3,8 +3,8 @@
 """run.py SIMULATOR MUTANTS [--seeds N] [--jobs N] [--report FILE] [--only ID[,ID...]]
 
 Runs the simulator of a planted tree once as it is, which must pass, and once for each mutant, which
-must fail. Prints a table; exit 1 when a mutant was not found within N seeds, or the tree without a
-mutant fails.
+must fail. A mutant with a scenario is looked for by that one alone, with SCENARIO_SEEDS seeds. Prints
+a table; exit 1 when a mutant was not found, or the tree without a mutant fails.
 """
 import argparse
 import concurrent.futures
@@ -16,6 +16,8 @@ import time
 
 import plant
 
+SCENARIO_SEEDS = 50
+
 
 class Finding:
     def __init__(self, seed, how):
@@ -23,10 +25,13 @@ class Finding:
         self.how = how
 
 
-def judge(code, stderr):
+def judge(code, stderr, stdout=""):
     """What a run of the simulator says: a Finding, or None if it found nothing."""
     if code == 0:
         return None
+    scripted = re.search(r"^  seed (\d+): (.*)$", stdout, re.MULTILINE)
+    if scripted:
+        stderr += f"seed {scripted.group(1)} failed: {scripted.group(2)}\n"
     failed = re.search(r"^seed (\d+) failed:? ?(.*)$", stderr, re.MULTILINE)
     checks = re.findall(r"^.*(check failed.*)$", stderr, re.MULTILINE)
     if failed:
@@ -39,14 +44,16 @@ def judge(code, stderr):
     return Finding(seeds[-1] if seeds else "-", how.strip())
 
 
-def simulate(simulator, mutant, seeds):
+def simulate(simulator, mutant, seeds, scenario=None):
     environment = dict(os.environ, KVORUM_MUTANT=mutant)
     command = [simulator, "--seeds", str(seeds), "--first-seed", "1"]
+    if scenario is not None:
+        command = [simulator, "--seeds", str(SCENARIO_SEEDS), "--scenario", scenario]
     started = time.monotonic()
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace",
                               timeout=3600)
-        return judge(done.returncode, done.stderr), done.returncode, time.monotonic() - started
+        return judge(done.returncode, done.stderr, done.stdout), done.returncode, time.monotonic() - started
     except subprocess.TimeoutExpired as late:
         text = (late.stderr or b"").decode(errors="replace")
         seeds_seen = re.findall(r"\bseed (\d+)\b", text)
@@ -56,6 +63,8 @@ def simulate(simulator, mutant, seeds):
 def row(mutant, finding, seconds):
     seed = finding.seed if finding else "**not found**"
     how = finding.how if finding else ""
+    if mutant.scenario is not None:
+        seed += f" of scenario {mutant.scenario}"
     cells = [f"`{mutant.id}`", mutant.bug, seed, how[:160], f"{seconds:.0f}"]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
@@ -80,12 +89,17 @@ def main():
     if code != 0:
         print(f"without a mutant: seed {finding.seed} fails: {finding.how}", file=sys.stderr)
         return 1
+    for scenario in sorted({mutant.scenario for mutant in mutants} - {None}, key=int):
+        finding, code, _ = simulate(arguments.simulator, "", 0, scenario)
+        if code != 0:
+            print(f"without a mutant: scenario {scenario}, seed {finding.seed} fails: {finding.how}", file=sys.stderr)
+            return 1
     print(f"== without a mutant: {arguments.seeds} seeds pass in {seconds:.0f} s", file=sys.stderr)
 
     rows = {}
     missed = []
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        runs = {pool.submit(simulate, arguments.simulator, mutant.id, arguments.seeds): mutant
+        runs = {pool.submit(simulate, arguments.simulator, mutant.id, arguments.seeds, mutant.scenario): mutant
                 for mutant in mutants}
         for done in concurrent.futures.as_completed(runs):
             mutant = runs[done]
@@ -100,8 +114,8 @@ def main():
                                          else "NOT FOUND"), file=sys.stderr, flush=True)
     table = ["| mutant | what it breaks | found at seed | how | seconds |", "|---|---|---|---|---|"]
     table += [rows[mutant.id] for mutant in mutants]
-    text = "\n".join(table) + f"\n\n{len(mutants) - len(missed)} of {len(mutants)} found within " \
-        f"{arguments.seeds} seeds.\n"
+    text = "\n".join(table) + f"\n\n{len(mutants) - len(missed)} of {len(mutants)} found, by the swarm within " \
+        f"{arguments.seeds} seeds, by a scenario within {SCENARIO_SEEDS}.\n"
     print(text)
     if arguments.report:
         with open(arguments.report, "w", encoding="utf-8") as file:

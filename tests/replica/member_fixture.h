@@ -118,6 +118,7 @@ class TestMember final : LogDisk, Transport, Stopwatch, Clients, store::ReplySin
   void Lost(ProposalId id, Loss loss) override;
   store::ReplySink* ApplyingForeign() override { return nullptr; }
   void TermApplied(Term term) override;
+  void EntryApplied(Index /*index*/) override {}
   void StateReplaced() override { events_ += "replaced\n"; }
   void ReadsReady(ReadTicket up_to) override;
   void ReadsLost() override { events_ += "reads lost\n"; }

@@ -70,6 +70,7 @@ void TestNode::Flush(Session& session) {
 // ---- turns and seams --------------------------------------------------------------------------
 
 void TestNode::Turn() {
+  if (!halted_.empty()) return;
   node_->BeginTurn(group_.now());
   std::deque<std::function<void()>> inputs;
   inputs.swap(inputs_);
@@ -117,7 +118,10 @@ bool TestNode::IsConnected(NodeId to) const {
   return group_.Find(to) != nullptr && !group_.IsCut(config_.node_id, to);
 }
 
-void TestNode::Halt(const Status& why) { ADD_FAILURE() << "halted: " << why.message(); }
+void TestNode::Halt(const Status& why) {
+  if (!may_halt_) ADD_FAILURE() << "halted: " << why.message();
+  halted_ = why.message();
+}
 
 void TestNode::Log(Level /*level*/, std::string_view line) { logged_.emplace_back(line); }
 

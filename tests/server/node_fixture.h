@@ -53,10 +53,13 @@ class TestNode final : replica::LogDisk, replica::Background, replica::Stopwatch
   void SetQueuedBytes(size_t bytes) { queued_bytes_ = bytes; }
   // Of replies to carried commands.
   [[nodiscard]] size_t largest_reply_message() const { return largest_reply_message_; }
+  // The node may stop; what it said is kept, and it takes no turn any more.
+  void ExpectHalt() { may_halt_ = true; }
+  [[nodiscard]] const std::string& halted() const { return halted_; }
   // The client reads again.
   void Resume(TestClient& client) { Flush(*client.session); }
   [[nodiscard]] bool Busy() const {
-    return !inputs_.empty() || !jobs_.empty() || node_->WantsTurn();
+    return halted_.empty() && (!inputs_.empty() || !jobs_.empty() || node_->WantsTurn());
   }
 
  private:
@@ -85,6 +88,8 @@ class TestNode final : replica::LogDisk, replica::Background, replica::Stopwatch
   std::map<const Session*, std::unique_ptr<TestClient>> clients_;
   std::vector<std::unique_ptr<TestClient>> gone_;
   std::vector<std::string> logged_;
+  bool may_halt_ = false;
+  std::string halted_;
   size_t queued_bytes_ = 0;
   size_t largest_reply_message_ = 0;
   uint64_t last_port_ = 50'000;

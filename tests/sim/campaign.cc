@@ -79,6 +79,7 @@ CampaignResult RunCampaign(const Campaign& campaign, const std::function<Report(
   const size_t jobs = std::clamp<size_t>(static_cast<size_t>(campaign.jobs), 1, kMaxJobs);
   std::fflush(nullptr);
   std::vector<pid_t> pids;
+  pids.reserve(jobs);
   for (size_t i = 0; i < jobs; ++i) {
     const pid_t pid = fork();
     KV_CHECK(pid >= 0);

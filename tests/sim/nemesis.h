@@ -30,9 +30,9 @@ class Nemesis {
   void Members(const Fault& fault);
   // Asks the leader of the day until it says yes, or for good.
   void Change(const raft::Change& change, int tries);
-  void Kill(NodeId node, bool power, uint64_t dice, Micros down);
+  void Kill(NodeId id, bool power, uint64_t dice, Micros down);
   void Rot(const Fault& fault);
-  void CutFor(const std::vector<std::pair<NodeId, NodeId>>& links, Micros length);
+  void CutFor(const std::vector<std::pair<NodeId, NodeId>>& cuts, Micros length);
   void Flap(NodeId a, NodeId b, Micros left, Micros step);
   void Swizzle(const Fault& fault);
   // Runs in so long, unless the faults have been mended by then.

@@ -54,7 +54,7 @@ void Network::Send(NodeId from, NodeId to, server::PeerMessage message) {
   if (tap_ && !tap_(from, to, message)) return;
   if (!Between(from, to).up) return;
   if (std::holds_alternative<raft::Message>(message)) {
-    return SendLossy(from, to, std::move(message));
+    return SendLossy(from, to, message);
   }
   Link& link = links_[{from, to}];
   Micros due = world_.events().now() + Delay(link);
@@ -71,7 +71,7 @@ void Network::Inject(NodeId from, NodeId to, server::PeerMessage message, Micros
   });
 }
 
-void Network::SendLossy(NodeId from, NodeId to, server::PeerMessage message) {
+void Network::SendLossy(NodeId from, NodeId to, const server::PeerMessage& message) {
   Link& link = links_[{from, to}];
   const Plan& plan = world_.plan();
   const int loss = link.loss_percent >= 0 ? link.loss_percent : plan.loss_percent;
@@ -157,11 +157,13 @@ void Network::Break(NodeId a, NodeId b, bool silent) {
   ++pair.life;
   const bool was_up = std::exchange(pair.up, false);
   for (const Key& key : {Key(a, b), Key(b, a)}) links_[key].in_order.clear();
-  for (const auto& [node, peer] : {Key(a, b), Key(b, a)}) {
+  for (const Key& key : {Key(a, b), Key(b, a)}) {
+    const NodeId node = key.first;
+    const NodeId peer = key.second;
     if (was_up) pair.told[node < peer ? 0 : 1] = false;
     const Micros notice =
         silent ? rng_.Between(10'000, kHalfOpenMostUs) : rng_.Between(0, kNoticeMostUs);
-    world_.events().After(notice, [this, node = node, peer = peer] {
+    world_.events().After(notice, [this, node, peer] {
       if (!Between(node, peer).up) Tell(node, peer);
     });
   }

@@ -95,7 +95,7 @@ class Network {
   [[nodiscard]] static Key Sorted(NodeId a, NodeId b) { return {std::min(a, b), std::max(a, b)}; }
   Pair& Between(NodeId a, NodeId b) { return pairs_[Sorted(a, b)]; }
   Micros Delay(Link& link);
-  void SendLossy(NodeId from, NodeId to, server::PeerMessage message);
+  void SendLossy(NodeId from, NodeId to, const server::PeerMessage& message);
   void Deliver(NodeId from, NodeId to, server::PeerMessage message);
   void Pump(Key key);
   void Break(NodeId a, NodeId b, bool silent);

@@ -72,6 +72,29 @@ std::string Fault::Text() const {
   return text;
 }
 
+namespace {
+
+// What makes a lease that outlives its leader visible: a read at the old one right after a write at
+// the new one. Both must be fast, the lease long, and nothing else in the way.
+void MakeDuel(Rng& rng, Plan& plan) {
+  plan.nodes = rng.OneIn(1, 4) ? 5 : 3;
+  plan.clients = 6;
+  plan.keys = 1;
+  plan.think_most_us = 3'000;
+  plan.pipeline_percent = 0;
+  plan.chaos_us = 1'500'000;
+  plan.loss_percent = 0;
+  plan.delay_most_us = rng.Between(100, 600);
+  plan.sync_most_us = rng.Between(50, 500);
+  plan.turn_most_us = 30;
+  plan.long_turns_per_mille = 0;
+  plan.narrow_links = false;
+  plan.lease_reads = true;
+  plan.lease_ms = static_cast<uint32_t>(rng.Between(20, 60));
+}
+
+}  // namespace
+
 Plan Plan::Calm(uint64_t seed, int nodes) {
   Plan plan;
   plan.seed = seed;
@@ -106,6 +129,8 @@ Plan Plan::Swarm(uint64_t seed) {
   plan.snapshot_log_bytes = static_cast<uint64_t>(rng.Between(2, 64)) << 10;
   plan.keep_log_bytes = plan.snapshot_log_bytes / static_cast<uint64_t>(rng.Between(2, 8));
   plan.skew_percent = rng.OneIn(1, 2) ? 0 : static_cast<int>(rng.Between(1, 20));
+  plan.duel = rng.OneIn(1, 10);
+  if (plan.duel) MakeDuel(rng, plan);
   plan.faults = MakeSchedule(plan);
   return plan;
 }
@@ -131,13 +156,20 @@ std::vector<Fault> MakeSchedule(const Plan& plan) {
       faults.push_back(fault);
     }
   }
+  for (Micros at = 200'000; plan.duel && at < plan.chaos_us; at += rng.Between(60'000, 250'000)) {
+    faults.push_back({.at = at,
+                      .kind = FaultKind::kResetLeader,
+                      .length = rng.Between(5'000, 90'000),
+                      .dice = rng.Next()});
+  }
   // How many damaged disks a cluster survives is only told apart where its size stays.
   const auto churns = [](const Fault& fault) { return fault.kind >= FaultKind::kAddNode; };
   if (std::any_of(faults.begin(), faults.end(), churns)) {
     std::erase_if(faults, [](const Fault& fault) { return fault.kind == FaultKind::kRot; });
   }
-  std::stable_sort(faults.begin(), faults.end(),
-                   [](const Fault& a, const Fault& b) { return a.at < b.at; });
+  std::sort(faults.begin(), faults.end(), [](const Fault& a, const Fault& b) {
+    return a.at != b.at ? a.at < b.at : a.kind < b.kind;
+  });
   return faults;
 }
 

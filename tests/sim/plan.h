@@ -79,6 +79,10 @@ struct Plan {
   Micros think_most_us = 60'000;  // between operations
   int pipeline_percent = 10;      // of the times a client sends: several commands at once
 
+  // Leaders are cut off again and again, just longer than their leases, by followers that see it at
+  // once, while everybody reads and writes the same key.
+  bool duel = false;
+
   // network; loss and duplication are of Raft messages
   int loss_percent = 0;
   int duplicate_percent = 0;

@@ -25,6 +25,7 @@ constexpr const char* kMarkNames[] = {
     "WAL segment rotated",
     "WAL compacted",
     "unsynced entries lost",
+    "torn tail cut",
     "vote barred by the witness",
     "carried command answered from the log",
     "carried command decided anew",
@@ -37,6 +38,7 @@ constexpr const char* kMarkNames[] = {
     "process ended by its disk",
     "read by quorum",
     "committed by followers first",
+    "state compared",
     "pipeline split",
     "members changed",
     "configuration rolled back",
@@ -100,10 +102,13 @@ std::string Describe(const Figures& f, double seconds, int jobs) {
   return all + "\n";
 }
 
+// How many seeds must have seen it.
+uint64_t EnoughSeeds(Mark mark) { return mark == Mark::kTornTail ? 10'000 : 1000; }
+
 std::string MissingMarks(const Figures& figures) {
   std::string missing;
   for (size_t i = 0; i < kMarks; ++i) {
-    if (figures.marks[i] != 0) continue;
+    if (figures.marks[i] != 0 || figures.seeds < EnoughSeeds(static_cast<Mark>(i))) continue;
     missing += std::string(missing.empty() ? "" : ", ") + kMarkNames[i];
   }
   return missing;

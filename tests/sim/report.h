@@ -33,6 +33,7 @@ enum class Mark : uint8_t {
   kWalRotated,
   kWalCompacted,
   kUnsyncedLost,  // a crash took entries that were written but not synced
+  kTornTail,      // a start cut what a crash left half written, and said so
   kVoteBarred,    // a log shorter than its witness
   kCarriedByLog,  // a carried command's reply came from the own log
   kCarriedAgain,  // a carried command was decided anew
@@ -45,6 +46,7 @@ enum class Mark : uint8_t {
   kProcessEndedByDisk,  // a disk error ended the process
   kQuorumRead,
   kDurableByFollowers,  // committed before the leader's own disk had it
+  kStateCompared,       // a follower's state was found equal by the consistency watch
   kPipelineSplit,       // a pipeline was cut by a redirect or a break
   kMembersChanged,      // a configuration that is not joint
   kMembersRolledBack,   // a configuration was cut off with the log
@@ -87,7 +89,7 @@ struct Report {
 
 // For people. `seconds`: real time that it took; `jobs`: in so many processes.
 std::string Describe(const Figures& figures, double seconds, int jobs);
-// The marks that were never hit, as one line; empty when all were.
+// The marks that so many seeds should have hit and did not, as one line; empty when there are none.
 std::string MissingMarks(const Figures& figures);
 
 }  // namespace kvorum::sim

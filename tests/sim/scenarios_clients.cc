@@ -26,7 +26,8 @@ void WallClocks(Lab& lab) {  // 84
 
 void DriftingClocks(Lab& lab) {  // 85
   lab.plan.skew_percent = 20;
-  lab.plan.think_most_us = 3'000;
+  lab.plan.lease_ms = 60;
+  lab.plan.think_most_us = 1'000;
   lab.plan.delay_most_us = 500;
   lab.Begin();
   lab.Load(5);

@@ -28,6 +28,7 @@ void ManyWritesAt(Lab& lab, NodeId id, PortKind kind, int count) {
   SimClient& client = lab.Client();
   client.Use(id, kind);
   std::vector<std::vector<std::string>> commands;
+  commands.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) {
     commands.push_back({"SET", "many" + std::to_string(i), lab.Unique()});
   }
@@ -427,6 +428,34 @@ void SlowLeaderDisk(Lab& lab) {  // 24
   }
 }
 
+// Commands are parked while leadership is handed on; when that fails, they are executed after all.
+void HandOverFails(Lab& lab) {  // 21
+  lab.plan.delay_most_us = 300;
+  const NodeId leader = lab.Begin();
+  const NodeId from = lab.Others(leader)[0];
+  const NodeId target = lab.Others(leader)[1];
+  // Sooner than the attempt ends.
+  for (const NodeId id : lab.world().Ids()) lab.node(id).config().election_park_timeout_ms = 50;
+  for (int i = 0; i < 4 && !lab.failed(); ++i) {
+    lab.CutBoth(leader, target);
+    lab.Ask(leader, {"SET", "probe", lab.Unique()});  // which the target does not have
+    lab.node(leader).Input(
+        [&lab, leader, target] { lab.node(leader).node().member().TransferLeadership(target); });
+    SimClient& client = lab.Client();
+    client.Use(from, PortKind::kProxy);
+    client.AskAll({{"INCR", "counter"}, {"APPEND", "key", lab.Unique()}});
+    lab.Run(lab.Random(2'000, 5'000));
+    if (i % 2 == 1) lab.network().Reset(leader, from, 0);
+    lab.Run(lab.ET(3));
+    lab.network().Heal();
+    lab.Run(100'000);
+    lab.Expect(lab.Ask(from, {"SET", "probe", lab.Unique()}, 1'000'000) == "+OK\r\n",
+               "its node goes on carrying");
+  }
+  lab.Run(2'500'000);  // longer than anything is in doubt
+  lab.Expect(lab.world().figures().unknown == 0, "every outcome is learnt");
+}
+
 constexpr Scenario kScenarios[] = {
     {1, "kill the leader with 100 writes in flight", KillLeaderInFlight},
     {2, "all restart, a majority dies again, survivors are read", RestartsOfAMajority},
@@ -449,6 +478,7 @@ constexpr Scenario kScenarios[] = {
     {19, "a higher term arrives while clients propose", TermDuringProposal},
     {20, "crash around the vote's fsync", CrashAroundTheVote},
     {21, "transfers to the lagging, the dying, or by a lost message", TransfersThatFail},
+    {21, "a hand-over that fails, under carried commands", HandOverFails},
     {22, "transfer with leases and pre-vote on", TransferWithLease},
     {23, "figure 8: an old entry on a majority is not committed by counting", FigureEight},
     {24, "leader's disk slower than the followers'", SlowLeaderDisk},

@@ -10,7 +10,14 @@ namespace {
 
 using server::PortKind;
 
-// Clients that mostly read, without a pause, at the node that they know.
+// As long as the shortest election timeout allows, and promises as short as it allows: the more of
+// a lease is left when somebody else leads, the surer a wrong read is seen.
+void LongLeases(Lab& lab) {
+  lab.plan.lease_ms = 60;
+  lab.plan.drift_percent = 0;
+}
+
+// Clients without a pause, at the node that they know.
 void Readers(Lab& lab, int clients) {
   lab.plan.think_most_us = 1'000;
   lab.world().plan().think_most_us = 1'000;
@@ -18,6 +25,7 @@ void Readers(Lab& lab, int clients) {
 }
 
 void VoteRightAfterARestart(Lab& lab) {  // 101
+  LongLeases(lab);
   lab.plan.delay_most_us = 200;
   lab.plan.sync_most_us = 200;
   const NodeId leader = lab.Begin();
@@ -30,7 +38,7 @@ void VoteRightAfterARestart(Lab& lab) {  // 101
     // `other` has not heard the leader for longer than a promise lasts, but for less than it takes
     // to run by itself; `witness` has answered a moment ago.
     lab.CutBoth(now, other);
-    lab.Run(30'000);
+    lab.Run(80'000);
     lab.Kill(witness);
     lab.CutBoth(now, witness);
     lab.Run(lab.Random(100, 600));
@@ -48,6 +56,7 @@ void VoteRightAfterARestart(Lab& lab) {  // 101
 }
 
 void RefusedLinksToALivingLeader(Lab& lab) {  // 102
+  LongLeases(lab);
   lab.plan.delay_most_us = 300;
   lab.plan.sync_most_us = 300;
   lab.Begin();
@@ -56,6 +65,27 @@ void RefusedLinksToALivingLeader(Lab& lab) {  // 102
     const NodeId leader = lab.WaitForLeader(lab.ET(10));
     lab.Fault(FaultKind::kResetLeader, leader, lab.Random(5'000, 80'000));
     lab.Run(lab.Random(50'000, 300'000));
+  }
+}
+
+// What the leader hears is old: its lease begins when it asked, not when the answer came.
+void LateAnswers(Lab& lab) {  // 102
+  LongLeases(lab);
+  lab.plan.delay_most_us = 300;
+  lab.plan.sync_most_us = 300;
+  lab.Begin();
+  Readers(lab, 4);
+  for (int i = 0; i < 8 && !lab.failed(); ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    for (const NodeId id : lab.Others(leader)) lab.network().Slow(id, leader, 55'000);
+    lab.Run(lab.Random(70'000, 120'000));
+    for (const NodeId id : lab.Others(leader)) lab.network().Cut(leader, id);
+    // Both know, and wait until they are free.
+    for (const NodeId id : lab.Others(leader)) lab.node(id).PeerUnreachable(leader);
+    lab.Run(lab.ET(2));
+    lab.network().Heal();
+    for (const NodeId id : lab.Others(leader)) lab.network().Slow(id, leader, 0);
+    lab.Run(lab.Random(50'000, 200'000));
   }
 }
 
@@ -85,13 +115,23 @@ void EvidenceAtBoth(Lab& lab) {  // 104
 }
 
 void TransferUnderReads(Lab& lab) {  // 105
+  LongLeases(lab);
   lab.plan.delay_most_us = 300;
   lab.Begin();
   Readers(lab, 5);
   for (int i = 0; i < 20; ++i) {
     const NodeId leader = lab.WaitForLeader(lab.ET(6));
+    // Every other time, who hands over hears nothing any more as soon as it has said so.
+    bool deaf = false;
+    lab.Tap([&deaf, leader, i](NodeId from, NodeId to, const server::PeerMessage& message) {
+      const auto* raft = std::get_if<raft::Message>(&message);
+      deaf |= i % 2 == 0 && from == leader && raft != nullptr &&
+              std::holds_alternative<raft::TimeoutNow>(*raft);
+      return !deaf || to != leader;
+    });
     lab.Fault(FaultKind::kTransfer, leader, 0, lab.Others(leader)[lab.rng.Below(2)]);
     lab.Run(lab.Random(5'000, 120'000));
+    lab.Untap();
   }
 }
 
@@ -108,6 +148,7 @@ void EveryLeaseLapses(Lab& lab) {  // 106
 }
 
 void PausedMachine(Lab& lab) {  // 107
+  LongLeases(lab);
   lab.plan.delay_most_us = 300;
   lab.Begin();
   Readers(lab, 5);
@@ -128,6 +169,7 @@ void DeposedWithWritesInFlight(Lab& lab) {  // 108
     SimClient& client = lab.Client();
     client.Use(leader, lab.rng.OneIn(1, 2) ? PortKind::kProxy : PortKind::kCluster);
     std::vector<std::vector<std::string>> commands;
+    commands.reserve(100);
     for (int n = 0; n < 100; ++n) {
       commands.push_back({"APPEND", "key" + std::to_string(n % 7), lab.Unique()});
     }
@@ -167,6 +209,76 @@ void CarriedThroughAKill(Lab& lab) {  // 109
     lab.Run(300'000);
   }
   lab.Expect(lab.world().figures().unknown == 0, "nobody at a living follower is left in doubt");
+}
+
+// Links come and go under what is carried; nobody dies, so every outcome can be learnt.
+void CarriedOverLostLinks(Lab& lab) {  // 109
+  lab.plan.delay_most_us = 400;
+  lab.plan.sync_most_us = 2'000;
+  lab.plan.lease_reads = false;  // what waits for a read round waits at the leader
+  lab.Begin();
+  for (int i = 0; i < 25 && !lab.failed(); ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    for (const NodeId id : lab.Others(leader)) {
+      SimClient& client = lab.Client();
+      client.Use(id, PortKind::kProxy);
+      client.AskAll({{"INCR", "counter"},
+                     {"APPEND", "key", lab.Unique()},
+                     {"GET", "key"},
+                     {"INCR", "counter"},
+                     {"GET", "counter"},
+                     {"APPEND", "key", lab.Unique()}});
+    }
+    lab.Run(lab.Random(0, 2'500));
+    lab.network().Reset(leader, lab.Others(leader)[lab.rng.Below(2)], 0);
+    lab.Run(lab.Random(5'000, 60'000));
+  }
+  lab.Run(2'500'000);  // longer than anything is in doubt
+  lab.Expect(lab.world().figures().unknown == 0, "every outcome is learnt");
+}
+
+// A leader that has taken on a carried command is deposed, and elected again before it has heard
+// what stands in that command's place; its node has carried the command anew by then.
+void ElectedAgainUnknowing(Lab& lab) {  // 110
+  lab.plan.delay_most_us = 300;
+  lab.plan.sync_most_us = 2'000;
+  lab.Begin();
+  for (int i = 0; i < 6 && !lab.failed(); ++i) {
+    const NodeId first = lab.WaitForLeader(lab.ET(10));
+    const NodeId from = lab.Others(first)[0];
+    const NodeId second = lab.Others(first)[1];
+    const raft::Core& core = lab.node(first).node().member().core();
+    const Term term = core.term();
+    // It hears and is not heard; what it hears of commits ends here.
+    lab.network().Cut(first, from);
+    lab.network().Cut(first, second);
+    const Index last = core.log().last_index();
+    lab.Tap([=](NodeId, NodeId to, const server::PeerMessage& message) {
+      const auto* raft = std::get_if<raft::Message>(&message);
+      if (raft == nullptr || to != first) return true;
+      if (const auto* beat = std::get_if<raft::Heartbeat>(raft)) return beat->commit <= last;
+      const auto* append = std::get_if<raft::Append>(raft);
+      return append == nullptr || append->commit <= last;
+    });
+    SimClient& client = lab.Client();
+    client.Use(from, PortKind::kProxy);
+    client.AskAll({{"INCR", "counter"}, {"APPEND", "key", lab.Unique()}});
+    lab.node(second).PeerUnreachable(first);
+    lab.node(from).PeerUnreachable(first);
+    lab.Until(
+        [&] {
+          return core.log().last_term() > term &&
+                 lab.node(from).node().member().core().commit() > last;
+        },
+        lab.ET(4));
+    lab.Kill(second);
+    lab.Untap();
+    lab.network().Heal();
+    lab.WaitForLeader(lab.ET(10));
+    lab.Run(lab.Random(20'000, 400'000));
+    lab.Start(second);
+    lab.Run(100'000);
+  }
 }
 
 void DelayedForward(Lab& lab) {  // 110
@@ -211,6 +323,7 @@ void ForwarderRestarts(Lab& lab) {  // 111
 constexpr Scenario kScenarios[] = {
     {101, "asked for a vote right after a restart", VoteRightAfterARestart},
     {102, "links to a living leader are reset and refused", RefusedLinksToALivingLeader},
+    {102, "answers to the leader come late", LateAnswers},
     {103, "only one follower sees the evidence", EvidenceAtOneOnly},
     {104, "both followers see it at once", EvidenceAtBoth},
     {105, "leadership handed on with lease reads in flight", TransferUnderReads},
@@ -218,7 +331,9 @@ constexpr Scenario kScenarios[] = {
     {107, "a paused machine whose boot clock stood still", PausedMachine},
     {108, "deposed with 100 writes in flight", DeposedWithWritesInFlight},
     {109, "carried commands through a kill at every step", CarriedThroughAKill},
+    {109, "carried commands over links that break", CarriedOverLostLinks},
     {110, "a carried command delayed past two elections", DelayedForward},
+    {110, "elected again, not knowing what became of a carried command", ElectedAgainUnknowing},
     {111, "the forwarder restarts with the same id", ForwarderRestarts},
 };
 

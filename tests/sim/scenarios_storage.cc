@@ -169,6 +169,34 @@ void ShortenedLog(Lab& lab) {  // 72
       false);
 }
 
+// The leader has its acknowledgement of what it has lost, and stays: nobody else would tell it.
+void TailLostUnderTheSameLeader(Lab& lab) {  // 72
+  lab.plan.snapshot_log_bytes = 1 << 20;     // no snapshot comes to its rescue
+  lab.plan.segment_bytes = 64 << 10;
+  const NodeId leader = lab.Begin();
+  const NodeId victim = lab.Others(leader)[lab.rng.Below(2)];
+  for (int i = 0; i < 40; ++i) {
+    lab.Ask(leader, {"SET", "probe", std::string(200, 'x') + lab.Unique()});
+  }
+  lab.Run(lab.ET(1));
+  const Index last = lab.node(victim).node().member().core().log().last_index();
+  lab.Kill(victim);
+  lab.world().watcher().Damaged(victim);
+  const std::string path = NewestSegment(lab.node(victim));
+  const std::string bytes = lab.node(victim).files().Contents(path);
+  lab.node(victim).files().Resize(path, UsedBytes(bytes) - 512 * (2 + lab.rng.Below(6)));
+  lab.node(victim).files().Resize(path, bytes.size());
+  lab.Start(victim);
+  lab.Run(lab.ET(1));
+  lab.Ask(leader, {"SET", "probe", lab.Unique()});
+  lab.Run(lab.ET(10));
+  lab.Expect(lab.leader() == leader, "the same leader");
+  lab.Expect(lab.node(victim).alive() &&
+                 lab.node(victim).node().member().core().log().last_index() >= last &&
+                 lab.node(victim).node().member().core().MayVote(),
+             "it has caught up");
+}
+
 void MisdirectedWrite(Lab& lab) {  // 73
   Damage(
       lab,
@@ -330,6 +358,7 @@ constexpr Scenario kScenarios[] = {
     {70, "damaged vote file", FlippedBitInTheVote},
     {71, "damaged snapshots of one node", FlippedBitInASnapshot},
     {72, "log shortened", ShortenedLog},
+    {72, "a tail lost under a leader that stays", TailLostUnderTheSameLeader},
     {73, "misdirected write", MisdirectedWrite},
     {74, "missing segment, left-over files", MissingSegment},
     {75, "fsync fails once and the pages are clean", SyncFailsOnce},

@@ -68,6 +68,8 @@ void SimClient::Next() {
       const std::string unique =
           "c" + std::to_string(number_) + "." + std::to_string(++values_) + ";";
       command = DrawOperation(rng_, mix_, plan.keys, unique);
+      // Somebody must be reading at the old leader, and not wait for a write there.
+      if (plan.duel && number_ % 2 == 1) command = {"GET", "key0"};
     }
     AskAll(commands);
   });

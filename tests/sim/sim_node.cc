@@ -91,6 +91,9 @@ void SimNode::Start() {
   world_.Trace(Name() + " starts, term " +
                std::to_string(booted.value().restart.hard_state.term.value()) + " " +
                booted.value().note);
+  if (booted.value().note.find("cut an unsynced batch") != std::string::npos) {
+    world_.watcher().Hit(Mark::kTornTail);
+  }
   process_ = std::make_unique<SimProcess>(*this, std::move(booted).value());
   SimProcess& process = *process_;
   const raft::Restart restart = process.booted.restart;
@@ -110,6 +113,7 @@ void SimNode::Die(disk::CrashMode mode, bool silent) {
   world_.watcher().Crashed(id_);
   files_.StopAtChange(1);  // what destructors do must not reach the disk
   std::vector<std::function<void()>> closed;
+  closed.reserve(process_->clients.size());
   for (auto& [number, client] : process_->clients) closed.push_back(client.closed);
   process_.reset();
   doom_ = nullptr;

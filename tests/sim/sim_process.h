@@ -34,7 +34,7 @@ class SimProcess final : public replica::LogDisk,
     Micros reply_due = 0;
   };
 
-  SimProcess(SimNode& owner, server::Booted booted);
+  SimProcess(SimNode& owner, server::Booted found);
   ~SimProcess() override;
 
   // replica::LogDisk: what the server's log thread does, in two events: write, then sync.

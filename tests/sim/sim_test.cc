@@ -6,6 +6,7 @@
 #include "store/envelope.h"
 #include "store/families.h"
 #include "tests/sim/campaign.h"
+#include "tests/sim/lab.h"
 #include "tests/sim/minimize.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_node.h"
@@ -43,6 +44,29 @@ TEST(Simulator, FaultsAreDrawnBeforehand) {
   const Report first = World(plan).Run();
   const Report second = World(plan).Run();
   EXPECT_EQ(first.trace_hash, second.trace_hash);
+}
+
+// What is committed is never cut, whoever asks: a node ends rather than that.
+TEST(SimulatorDeathTest, Scenario38_ALeaderThatContradictsWhatIsCommitted) {
+  Lab lab(38);
+  const NodeId leader = lab.Begin();
+  const NodeId follower = lab.Others(leader)[0];
+  lab.Ask(leader, {"SET", "key", "value"});
+  lab.Run(lab.ET(1));
+  const raft::Core& core = lab.node(follower).node().member().core();
+  const Index committed = core.commit();
+  ASSERT_GT(committed, Index());
+  raft::Append append{.term = core.term(),
+                      .prev_index = committed - 1,
+                      .prev_term = core.log().TermAt(committed - 1)};
+  append.entries.push_back({core.term() + 1, committed, raft::EntryType::kNoop, Payload()});
+  EXPECT_DEATH(
+      {
+        lab.network().Inject(leader, follower, raft::Message(append), 0);
+        lab.Run(50'000);
+      },
+      "contradicts a committed entry");
+  EXPECT_EQ(core.commit(), committed);
 }
 
 TEST(Minimize, FindsTheTwoFaultsThatMatter) {

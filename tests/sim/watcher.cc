@@ -52,6 +52,7 @@ void Watcher::Booted(SimNode& node, const raft::Restart& restart) {
   Life& life = lives_[node.id()] = Life{};
   life.applied = node.node().machine().applied();
   life.term = restart.hard_state.term;
+  hard_states_[node.id()] = restart.hard_state;
 }
 
 void Watcher::Crashed(NodeId node) {
@@ -64,6 +65,7 @@ void Watcher::Crashed(NodeId node) {
 void Watcher::Synced(NodeId node, const std::vector<raft::Save>& saves) {
   Platter& platter = platters_[node];
   for (const raft::Save& save : saves) {
+    if (save.hard_state) hard_states_[node] = *save.hard_state;
     if (save.reset_to) {
       platter.base = save.reset_to->index;
       platter.terms.clear();
@@ -82,6 +84,14 @@ void Watcher::Voted(NodeId voter, Term term, NodeId candidate) {
     world_.Fail(N(voter) + " voted twice in " + T(term) + ": for " + N(it->second) + " and for " +
                 N(candidate));
   }
+  ExpectDurable(voter, term, candidate);
+}
+
+void Watcher::ExpectDurable(NodeId voter, Term term, NodeId candidate) {
+  const raft::HardState& durable = hard_states_[voter];
+  if (durable.term > term || (durable.term == term && durable.vote == candidate)) return;
+  world_.Fail(N(voter) + " votes for " + N(candidate) + " in " + T(term) +
+              ", which its disk does not know of");
 }
 
 void Watcher::Sent(NodeId from, NodeId to, const server::PeerMessage& message) {
@@ -194,6 +204,7 @@ void Watcher::SeeLeader(NodeId node, const raft::Core& core) {
     world_.Fail("two leaders in " + T(core.term()) + ": " + N(it->second) + " and " + N(node));
     return;
   }
+  ExpectDurable(node, core.term(), node);
   ++world_.figures().elections;
   world_.Trace(N(node) + " leads " + T(core.term()));
   // Late votes may make a leader of a term that is over: it need not have what later ones
@@ -310,6 +321,10 @@ void Watcher::SeeCounters(SimNode& node, Life& life) {
   const uint64_t indoubt = server.stats().indoubt.Get();
   if (failed > life.proposals_failed && indoubt == life.indoubt) Hit(Mark::kRequeued);
   if (indoubt > life.indoubt) Hit(Mark::kInDoubt);
+  if (!server.watch().equal_at().empty()) Hit(Mark::kStateCompared);
+  if (server.watch().stats().divergences.Get() > 0) {
+    world_.Fail(N(node.id()) + " takes equal states for different ones");
+  }
   life.proposals_failed = failed;
   life.indoubt = indoubt;
   const uint64_t quorum = stats.reads_by_quorum.Get();

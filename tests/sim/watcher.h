@@ -3,7 +3,8 @@
 // What must be true of a cluster as a whole, looked at after every turn of every node. What must be
 // true of one member alone is raft/invariants.h; what clients may see is tests/check.
 //
-//   election safety      one leader in a term, and one vote per member and term, across restarts
+//   election safety      one leader in a term, and one vote per member and term, across restarts;
+//                        a vote, the own one included, is on disk before it counts
 //   log matching         entries of one index and term are equal, with equal predecessors
 //   leader completeness  a new leader has every entry that is committed
 //   state machine safety the same term is applied at an index everywhere; equal states at equal
@@ -82,11 +83,13 @@ class Watcher {
   void SeeCounters(SimNode& node, Life& life);
   [[nodiscard]] bool OnQuorum(const raft::Core& core, Index index) const;
   void Voted(NodeId voter, Term term, NodeId candidate);
+  void ExpectDurable(NodeId voter, Term term, NodeId candidate);
   void Record(const raft::Entry& entry);
 
   World& world_;
   std::map<NodeId, Life> lives_;
   std::map<NodeId, Platter> platters_;
+  std::map<NodeId, raft::HardState> hard_states_;       // on their disks
   std::map<std::pair<Index, Term>, uint64_t> entries_;  // hash, with the predecessor's term
   std::map<Term, NodeId> leaders_;
   std::map<std::pair<NodeId, Term>, NodeId> votes_;

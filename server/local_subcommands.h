@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RAFT ADD, REMOVE, PROMOTE and DEMOTE: who belongs to the group.
+// Subcommands of RAFT and CLUSTER that have files of their own.
 #pragma once
 
 #include <string_view>
@@ -13,8 +13,11 @@ void RaftAdd(store::LocalCall& call);
 void RaftRemove(store::LocalCall& call);
 void RaftPromote(store::LocalCall& call);
 void RaftDemote(store::LocalCall& call);
-
 // "voter", "learner", "leaving", "removed", or "joining" for one that has not heard yet.
 std::string_view MembershipOf(const raft::Core& core, NodeId id);
+
+void RaftDigest(store::LocalCall& call);
+void RaftTransfer(store::LocalCall& call);
+void ClusterFailover(store::LocalCall& call);
 
 }  // namespace kvorum::server
