@@ -78,6 +78,7 @@ class MemoryFiles final : public Files {
   // process had died there; the `n`th itself, if it is a write, has done its first half.
   void StopAtChange(uint64_t n);
   void Resume();  // a new process: lifts StopAtChange, releases locks
+  [[nodiscard]] bool stopped() const { return stopped_; }
 
   void SetCapacity(uint64_t bytes) { capacity_ = bytes; }  // writes beyond it: ENOSPC
   [[nodiscard]] uint64_t UsedBytes() const;

@@ -76,6 +76,7 @@ void SimNode::Start() {
   if (alive() || halted_) return;
   ++life_;
   paused_until_ = 0;
+  asleep_.clear();
   files_.Resume();
   Result<server::Booted> booted = server::Boot(files_, config_);
   if (!booted.ok()) {
@@ -119,6 +120,7 @@ void SimNode::Die(disk::CrashMode mode, bool silent) {
   doom_ = nullptr;
   ++life_;
   paused_until_ = 0;
+  asleep_.clear();
   files_.Crash(disk_rng_, mode);
   files_.Resume();
   world_.network().Died(id_, silent);
@@ -151,6 +153,7 @@ void SimNode::Wrote(Micros sync_in) {
 }
 
 void SimNode::Halted(const std::string& why) {
+  if (files_.stopped()) return;  // the process has ended at a write, and is only not buried yet
   if (!world_.watcher().IsDamaged(id_)) return world_.Fail(Name() + " halted: " + why);
   world_.Trace(Name() + " halts: " + why);
   world_.watcher().Hit(Mark::kHalted);
@@ -160,6 +163,20 @@ void SimNode::Halted(const std::string& why) {
 
 void SimNode::Pause(Micros length) {
   paused_until_ = std::max(paused_until_, world_.events().now() + length);
+  world_.events().At(paused_until_, [this] { Wake(); });
+}
+
+void SimNode::WhenAwake(std::function<void()> run) {
+  if (world_.events().now() >= paused_until_) return run();
+  asleep_.push_back([this, life = life_, run = std::move(run)] {
+    if (life == life_ && alive()) run();
+  });
+}
+
+void SimNode::Wake() {
+  if (world_.events().now() < paused_until_) return;
+  for (const auto& run : std::exchange(asleep_, {})) run();
+  if (alive()) Kick(0);
 }
 
 void SimNode::PauseMachine(Micros length) {
@@ -220,6 +237,7 @@ void SimNode::Mend() {
   files_.ClearFaults();
   files_.SetCapacity(UINT64_MAX);
   paused_until_ = std::min(paused_until_, world_.events().now());
+  Wake();
 }
 
 // The server looks at the room on its disk from time to time.
@@ -268,10 +286,7 @@ void SimNode::BeginTurn(uint64_t life) {
 
 void SimNode::EndTurn(uint64_t life) {
   if (life != life_ || !alive()) return;
-  if (world_.events().now() < paused_until_) {
-    world_.events().At(paused_until_, [this, life] { EndTurn(life); });
-    return;
-  }
+  if (world_.events().now() < paused_until_) return WhenAwake([this, life] { EndTurn(life); });
   SimProcess& process = *process_;
   process.node->EndTurn(Clocks());
   process.in_turn = false;

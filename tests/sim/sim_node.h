@@ -56,7 +56,8 @@ class SimNode {
   [[nodiscard]] bool halted() const { return halted_; }
   [[nodiscard]] NodeId id() const { return id_; }
   [[nodiscard]] uint64_t life() const { return life_; }
-  [[nodiscard]] Micros paused_until() const { return paused_until_; }
+  // Now, or when the pause ends that is going on, however it ends; never in another life.
+  void WhenAwake(std::function<void()> run);
   [[nodiscard]] World& world() { return world_; }
   [[nodiscard]] SimProcess& process() { return *process_; }
   [[nodiscard]] const server::Node& node() const { return *process_->node; }
@@ -92,6 +93,7 @@ class SimNode {
   void BeginTurn(uint64_t life);
   void EndTurn(uint64_t life);
   void Flush();
+  void Wake();
   void HangUp(uint64_t connection);
   void Cron(uint64_t life);
   [[nodiscard]] Now Clocks();
@@ -110,6 +112,7 @@ class SimNode {
   int64_t rate_millionths_;  // of true time
   UnixMs wall_offset_ms_ = 0;
   Micros paused_until_ = 0;
+  std::vector<std::function<void()>> asleep_;  // what waits for the end of the pause
   Micros disk_extra_us_ = 0;
   Micros disk_slow_until_ = 0;
   Micros disk_stuck_until_ = 0;

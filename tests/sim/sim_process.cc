@@ -17,9 +17,7 @@ SimProcess::~SimProcess() = default;
 void SimProcess::Later(Micros delay, std::function<void()> run) {
   owner_.world().events().After(delay, [&node = owner_, life = life_, run = std::move(run)] {
     if (node.life() != life || !node.alive()) return;
-    const Micros paused = node.paused_until() - node.world().events().now();
-    if (paused > 0) return node.process().Later(paused, run);
-    run();
+    node.WhenAwake(run);
   });
 }
 
