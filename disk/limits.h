@@ -29,6 +29,9 @@ inline constexpr size_t kInlinePayloadBytes = 1024;
 
 inline constexpr uint32_t kMaxVoters = 256;
 
+// Ids that ever spoke to a node: 64 KiB of them. Ids are not reused.
+inline constexpr size_t kMaxAcquaintances = 4096;
+
 inline constexpr uint64_t kVoteSlotBytes = kSectorBytes;
 inline constexpr uint64_t kVoteFileBytes = 4 * kBlockBytes;
 

@@ -6,8 +6,10 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <limits>
 #include <map>
+#include <mutex>
 #include <sstream>
 #include <variant>
 
@@ -35,16 +37,30 @@ struct Catalog::Registry final : prometheus::Collectable {
     MetricType type = MetricType::Untyped;
     std::vector<Series> series;
   };
+  mutable std::mutex mutex;  // of what follows: a scrape, or a member that comes or goes
   std::map<std::string, Family> families;  // by name, so that the text is stable
 
   void Add(const std::string& name, const std::string& help, MetricType type, const Labels& labels,
            Source source) {
+    const std::lock_guard lock(mutex);
     Family& family = families[name];
     family.help = help;
     family.type = type;
     Series& series = family.series.emplace_back();
     for (const auto& [key, value] : labels) series.labels.push_back({key, value});
     series.source = std::move(source);
+  }
+
+  void Remove(const std::string& label, const std::string& value) {
+    const std::lock_guard lock(mutex);
+    for (auto& [name, family] : families) {
+      std::erase_if(family.series, [&](const Series& series) {
+        return std::any_of(series.labels.begin(), series.labels.end(),
+                           [&](const ClientMetric::Label& one) {
+                             return one.name == label && one.value == value;
+                           });
+      });
+    }
   }
 
   static void Fill(const Histogram& histogram, ClientMetric& metric) {
@@ -77,8 +93,10 @@ struct Catalog::Registry final : prometheus::Collectable {
   }
 
   [[nodiscard]] std::vector<MetricFamily> Collect() const override {
+    const std::lock_guard lock(mutex);
     std::vector<MetricFamily> result;
     for (const auto& [name, family] : families) {
+      if (family.series.empty()) continue;
       MetricFamily& out = result.emplace_back();
       out.name = name;
       out.help = family.help;
@@ -107,6 +125,9 @@ void Catalog::Add(const std::string& name, const std::string& help, const Gauge&
 void Catalog::Add(const std::string& name, const std::string& help, const Histogram& histogram,
                   const Labels& labels) {
   registry_->Add(name, help, MetricType::Histogram, labels, &histogram);
+}
+void Catalog::Remove(const std::string& label, const std::string& value) {
+  registry_->Remove(label, value);
 }
 void Catalog::AddGauge(const std::string& name, const std::string& help,
                        std::function<double()> read) {

@@ -20,7 +20,8 @@ namespace kvorum::metrics {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-// Filled before the first scrape, read-only afterwards. What it points to outlives it.
+// What it points to outlives it, or is removed before it goes. Any thread: series come and go with
+// members while others scrape.
 class Catalog {
  public:
   Catalog();
@@ -34,6 +35,8 @@ class Catalog {
   // In seconds.
   void Add(const std::string& name, const std::string& help, const Histogram& histogram,
            const Labels& labels = {});
+  // Drops every series that has this label; no scrape reads them when this returns.
+  void Remove(const std::string& label, const std::string& value);
   // Read at each scrape, on the HTTP thread.
   void AddGauge(const std::string& name, const std::string& help, std::function<double()> read);
   void AddCounter(const std::string& name, const std::string& help, std::function<double()> read);

@@ -86,15 +86,19 @@ std::string ClusterNodeName(uint64_t cluster_id, NodeId node) {
   return name;
 }
 
-Result<Booted> Boot(disk::Files& files, const Config& config) {
+Result<Booted> Boot(disk::Files& files, const Config& config, uint64_t random) {
   Booted booted;
   const uint64_t cluster_id = ClusterIdOf(config);
   if (Status status = files.MakeDir(""); !status.ok()) return status;
   auto lock = disk::LockDirectory(files, "");
   if (!lock.ok()) return lock.status();
   booted.lock = std::move(lock).value();
-  Status identity = disk::EnsureIdentity(files, "", {cluster_id, config.node_id});
-  if (!identity.ok()) return identity;
+  const Result<disk::Identity> identity =
+      disk::EnsureIdentity(files, "", {cluster_id, config.node_id, random});
+  if (!identity.ok()) return identity.status();
+  auto acquaintances = disk::Acquaintances::Open(files, "", identity.value().incarnation);
+  if (!acquaintances.ok()) return acquaintances.status();
+  booted.acquaintances = std::move(acquaintances).value();
 
   disk::Recovered recovered;
   auto wal = disk::Wal::Open(files, "wal",

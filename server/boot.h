@@ -5,8 +5,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "disk/acquaintances.h"
 #include "disk/files.h"
 #include "disk/snapshot_store.h"
 #include "disk/wal.h"
@@ -23,6 +25,7 @@ std::string ClusterNodeName(uint64_t cluster_id, NodeId node);
 
 struct Booted {
   std::unique_ptr<disk::Lock> lock;
+  std::optional<disk::Acquaintances> acquaintances;
   std::unique_ptr<disk::Wal> wal;
   std::unique_ptr<disk::SnapshotStore> snapshots;
   std::unique_ptr<store::Machine> machine;
@@ -31,7 +34,8 @@ struct Booted {
   bool fresh = false;  // first start
 };
 
-// `files` is rooted at the data directory. Slow: reads everything.
-Result<Booted> Boot(disk::Files& files, const Config& config);
+// `files` is rooted at the data directory. Slow: reads everything. `random` becomes the incarnation
+// of a directory that is new; not 0.
+Result<Booted> Boot(disk::Files& files, const Config& config, uint64_t random);
 
 }  // namespace kvorum::server

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/exporter.h"
 
+#include <set>
+
 #include "server/version.h"
 
 namespace kvorum::server {
+namespace {
+
+constexpr const char* kPeerLabel = "peer";
+
+}  // namespace
 
 Exporter::Exporter(const Config& config, const Node& node, const WalThread& wal_thread,
                    const disk::Wal& wal, const PeerLinks& links)
@@ -153,23 +160,6 @@ void Exporter::AddCommands() {
 }
 
 void Exporter::AddPeers() {
-  // Those of this start: who joins later is there after the next one.
-  for (const NodeAddress& peer : node_.Peers()) {
-    auto& gauges = peers_[peer.id] = std::make_unique<PeerGauges>();
-    const metrics::Labels labels{{"peer", std::to_string(peer.id.value())}};
-    catalog_.Add("kvorum_peer_connected", "1 while both links to the peer are up.",
-                 gauges->connected, labels);
-    catalog_.Add("kvorum_peer_round_trip_seconds", "Heartbeat round trip, on the leader.",
-                 gauges->round_trip_us, labels, 1e-6);
-    catalog_.Add("kvorum_peer_inflight_messages", "AppendEntries not acknowledged, on the leader.",
-                 gauges->inflight_messages, labels);
-    catalog_.Add("kvorum_peer_inflight_bytes", "Payload bytes not acknowledged, on the leader.",
-                 gauges->inflight_bytes, labels);
-    catalog_.Add("kvorum_peer_lag_entries", "Entries the peer has not got durably, on the leader.",
-                 gauges->lag_entries, labels);
-    catalog_.Add("kvorum_peer_match_index", "What the peer has got durably, on the leader.",
-                 gauges->match_index, labels);
-  }
   catalog_.Add("kvorum_peer_sent_bytes_total", "Bytes sent to peers.", links_.stats().bytes_sent);
   catalog_.Add("kvorum_peer_received_bytes_total", "Bytes received from peers.",
                links_.stats().bytes_received);
@@ -177,6 +167,41 @@ void Exporter::AddPeers() {
                links_.stats().dropped);
   catalog_.Add("kvorum_peer_rejected_total", "Inbound links that were refused.",
                links_.stats().rejected);
+}
+
+void Exporter::AddPeer(NodeId peer) {
+  auto& gauges = peers_[peer] = std::make_unique<PeerGauges>();
+  const metrics::Labels labels{{kPeerLabel, std::to_string(peer.value())}};
+  catalog_.Add("kvorum_peer_connected", "1 while both links to the peer are up.", gauges->connected,
+               labels);
+  catalog_.Add("kvorum_peer_round_trip_seconds", "Heartbeat round trip, on the leader.",
+               gauges->round_trip_us, labels, 1e-6);
+  catalog_.Add("kvorum_peer_inflight_messages", "AppendEntries not acknowledged, on the leader.",
+               gauges->inflight_messages, labels);
+  catalog_.Add("kvorum_peer_inflight_bytes", "Payload bytes not acknowledged, on the leader.",
+               gauges->inflight_bytes, labels);
+  catalog_.Add("kvorum_peer_lag_entries", "Entries the peer has not got durably, on the leader.",
+               gauges->lag_entries, labels);
+  catalog_.Add("kvorum_peer_match_index", "What the peer has got durably, on the leader.",
+               gauges->match_index, labels);
+}
+
+// A series for everybody this node speaks to now: members that come later too, none for those that
+// have gone.
+void Exporter::FollowPeers() {
+  std::set<NodeId> now;
+  for (const NodeAddress& peer : node_.Peers()) now.insert(peer.id);
+  for (const NodeId id : now) {
+    if (!peers_.contains(id)) AddPeer(id);
+  }
+  for (auto it = peers_.begin(); it != peers_.end();) {
+    if (now.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    catalog_.Remove(kPeerLabel, std::to_string(it->first.value()));
+    it = peers_.erase(it);
+  }
 }
 
 void Exporter::AddPages() {
@@ -228,6 +253,7 @@ void Exporter::Publish() {
   keys_.Set(signed_value(keys));
   expiring_keys_.Set(signed_value(expiring));
   carried_pending_.Set(signed_value(node_.carried_pending()));
+  FollowPeers();
   for (auto& [id, gauges] : peers_) {
     gauges->connected.Set(links_.IsConnected(id) ? 1 : 0);
     const raft::Progress* progress = core.ProgressOf(id);

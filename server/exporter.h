@@ -44,6 +44,8 @@ class Exporter {
   void AddClients();
   void AddCommands();
   void AddPeers();
+  void AddPeer(NodeId peer);
+  void FollowPeers();
   void AddPages();
 
   const Config& config_;

@@ -114,7 +114,14 @@ void RaftDemote(LocalCall& call) { Alter(call, raft::Change::Kind::kDemote); }
 std::string_view MembershipOf(const raft::Core& core, NodeId id) {
   const raft::Configuration& configuration = core.configuration();
   if (configuration.IsLeaving(id)) return "leaving";
-  if (configuration.IsVoter(id)) return "voter";
+  if (configuration.IsVoter(id)) {
+    // Until the change is through, the voters before it are needed all the same.
+    const raft::Configuration& committed = core.ConfigurationAt(core.commit());
+    const bool through =
+        raft::Configuration::Has(committed.voters, id) &&
+        (!committed.IsJoint() || raft::Configuration::Has(committed.old_voters, id));
+    return through ? "voter" : "joining";
+  }
   if (configuration.Contains(id)) return "learner";
   if (id <= configuration.removed_up_to) return "removed";
   return "joining";

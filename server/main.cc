@@ -90,7 +90,7 @@ int Serve(Config& config, disk::Files& files, Booted& booted) {
   const uint64_t start = static_cast<uint64_t>(ReadClocks().wall_ms) << 20 | (entropy() & 0xFFFFF);
   Node node(config, std::move(booted.restart), *booted.machine, *booted.snapshots,
             {wal, worker, stopwatch, reactor.links(), reactor}, start, seed, ReadClocks());
-  reactor.SetNode(&node);
+  reactor.SetNode(&node, &*booted.acquaintances);
   if (Status status = reactor.Listen(); !status.ok()) return Fail(status);
   Exporter exporter(config, node, wal, *booted.wal, reactor.links());
   if (Status status = exporter.Start(); !status.ok()) return Fail(status);
@@ -138,7 +138,8 @@ int Main(int argc, char** argv) {
   if (!returning) {
     if (Status status = AskToJoin(config, returning); !status.ok()) return Fail(status);
   }
-  Result<Booted> booted = Boot(files, config);
+  std::random_device entropy;
+  Result<Booted> booted = Boot(files, config, (uint64_t{entropy()} << 32) | entropy() | 1);
   if (!booted.ok()) return Fail(booted.status());
   Welcome(config, booted.value());
   if (!config.join.empty() && returning && !HoldsConfiguration(booted.value().restart)) {

@@ -35,6 +35,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "base/rng.h"
 #include "base/stats.h"
+#include "disk/acquaintances.h"
 #include "replica/member.h"
 #include "server/carrier.h"
 #include "server/config.h"
@@ -208,6 +209,10 @@ class Node final : public replica::Clients, public replica::Transport {
   // Whom it listens to. A stranger may belong to a configuration that is not here yet, unless it
   // was removed before this one.
   [[nodiscard]] bool Admits(NodeId id) const;
+  // Is `other` the node that was met under that id, and this the one that it has met? "" or why
+  // not; a node that others know with another disk halts. An error: the disk failed.
+  Result<std::string> Meet(disk::Acquaintances& met, NodeId other, uint64_t incarnation,
+                           uint64_t knows_this_as);
   // This node has been removed for good.
   [[nodiscard]] bool Removed() const;
   // Answers when the change is committed, both steps of it, or lost, or at the in-doubt timeout.

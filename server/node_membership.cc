@@ -44,6 +44,31 @@ bool Node::Admits(NodeId id) const {
   return committed.Contains(id) || id > committed.removed_up_to || core.ProgressOf(id) != nullptr;
 }
 
+Result<std::string> Node::Meet(disk::Acquaintances& met, NodeId other, uint64_t incarnation,
+                               uint64_t knows_this_as) {
+  const auto meeting = met.Meet(other, incarnation, knows_this_as);
+  if (!meeting.ok()) return meeting.status();
+  const std::string name = "node " + std::to_string(other.value());
+  switch (meeting.value()) {
+    case disk::Acquaintances::Meeting::kWelcome:
+      return std::string();
+    case disk::Acquaintances::Meeting::kAnotherDisk:
+      return name +
+             " with another data directory than before: what it promised under this id is "
+             "lost; remove it and start it under a new id";
+    case disk::Acquaintances::Meeting::kForgotten:
+      break;
+  }
+  const std::string self = std::to_string(config_.node_id.value());
+  const std::string why =
+      name + " knows node " + self + " with another data directory: what node " + self +
+      " has promised and acknowledged is not in this one, so it must not take part under this id "
+      "again. Put its directory back; or RAFT REMOVE " +
+      self + " on the leader, and start this one empty with --join and a new id";
+  seams_.host.Halt({StatusCode::kInvalid, why});
+  return why;
+}
+
 bool Node::FarewellOver() const {
   const Micros farewell = 2 * member_.core().options().election_timeout_us;
   return removed_at_ != 0 && now().boot_us - removed_at_ > farewell;

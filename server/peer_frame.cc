@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/peer_frame.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/coding.h"
@@ -17,6 +18,7 @@ constexpr std::string_view kMagic = "KVRM";
 constexpr size_t kHeaderBytes = 8;  // length and CRC
 constexpr size_t kMaxHelloBytes = 1024;
 constexpr size_t kMaxHostBytes = 255;
+constexpr NodeId kLastNodeId{uint64_t{1} << 62};  // as in raft/codec.cc
 
 // Append-only: the numbers are the peer protocol.
 enum class Kind : uint8_t {
@@ -204,6 +206,8 @@ void EncodeHello(const Hello& hello, std::string& out) {
   PutU64(out, hello.cluster_id);
   PutU64(out, hello.from.value());
   PutU64(out, hello.to.value());
+  PutU64(out, hello.incarnation);
+  PutU64(out, hello.knows_addressee_as);
   PutU16(out, hello.port);
   PutU16(out, hello.peer_port);
   PutString(out, hello.host);
@@ -248,10 +252,13 @@ FrameState DecodeHello(std::string_view stream, Hello* hello, size_t* size, std:
   hello->cluster_id = in.U64();
   hello->from = NodeId(in.U64());
   hello->to = NodeId(in.U64());
+  hello->incarnation = in.U64();
+  hello->knows_addressee_as = in.U64();
   hello->port = in.U16();
   hello->peer_port = in.U16();
   hello->host = std::string(in.String());
-  if (!in.Done() || kind < 1 || kind > 2 || hello->host.size() > kMaxHostBytes) {
+  if (!in.Done() || kind < 1 || kind > 2 || hello->incarnation == 0 ||
+      std::max(hello->from, hello->to) > kLastNodeId || hello->host.size() > kMaxHostBytes) {
     *why = "a malformed hello";
     return FrameState::kBroken;
   }

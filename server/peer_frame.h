@@ -30,6 +30,10 @@ struct Hello {
   std::string host;  // where clients reach the sender
   uint16_t port = 0;
   uint16_t peer_port = 0;  // where it listens for members, on the same host
+  // Which disks these are (disk/acquaintances.h): the sender's, and the one that it has met under
+  // the addressee's id, 0 for none.
+  uint64_t incarnation = 0;
+  uint64_t knows_addressee_as = 0;
 };
 
 void EncodeHello(const Hello& hello, std::string& out);

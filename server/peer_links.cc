@@ -140,9 +140,15 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
     connected_at_ = BootMicros();
     queue_.clear();
     written_ = 0;
-    EncodeHello({kind_, links_.cluster_id_, links_.config_.node_id, peer_.id, links_.self_.host,
-                 links_.self_.port, links_.peer_port_},
-                queue_);
+    Hello hello{kind_,
+                links_.cluster_id_,
+                links_.config_.node_id,
+                peer_.id,
+                links_.self_.host,
+                links_.self_.port,
+                links_.peer_port_};
+    links_.events_.introduce(hello);
+    EncodeHello(hello, queue_);
     Flush();
     WatchForReset();
     if (kind_ == LinkKind::kBulk) links_.events_.up(peer_.id);
@@ -314,9 +320,9 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
     } else if (!links_.events_.admits(hello_.from)) {
       *why = "node " + std::to_string(hello_.from.value()) + ", which is no member";
     } else {
-      return true;
+      *why = links_.events_.meets(hello_);
     }
-    return false;
+    return why->empty();
   }
 
   void Reject(std::string_view why) {

@@ -42,6 +42,9 @@ class PeerLinks final : public PeerWire {
     std::function<void(NodeId)> up;                  // this node can speak to it
     std::function<void(NodeId, Address)> announced;  // what the peer says of itself
     std::function<bool(NodeId)> admits;              // may it speak to this node?
+    // Fills in which disks these are, and judges what the other end says of them: "" or why not.
+    std::function<void(Hello&)> introduce;
+    std::function<std::string(const Hello&)> meets;
     std::function<void(Host::Level, std::string_view)> log;
   };
   struct Stats {

@@ -62,6 +62,19 @@ Reactor::Reactor(Config& config, uint64_t cluster_id)
               .announced = [this](NodeId peer,
                                   Address address) { node_->Announced(peer, std::move(address)); },
               .admits = [this](NodeId peer) { return node_->Admits(peer); },
+              .introduce =
+                  [this](Hello& hello) {
+                    hello.incarnation = acquaintances_->self();
+                    hello.knows_addressee_as = acquaintances_->KnownAs(hello.to);
+                  },
+              .meets =
+                  [this](const Hello& hello) {
+                    Result<std::string> why = node_->Meet(
+                        *acquaintances_, hello.from, hello.incarnation, hello.knows_addressee_as);
+                    if (why.ok()) return std::move(why).value();
+                    if (why.status().code() != StatusCode::kNoSpace) Halt(why.status());
+                    return why.status().message();
+                  },
               .log = [this](Level level, std::string_view line) { Log(level, line); }}) {}
 
 Reactor::~Reactor() = default;

@@ -35,7 +35,10 @@ class Reactor final : public Host {
 
   // The node is built by the caller from wire() and this host, and given back before Listen.
   [[nodiscard]] PeerLinks& links() { return links_; }
-  void SetNode(Node* node) { node_ = node; }
+  void SetNode(Node* node, disk::Acquaintances* acquaintances) {
+    node_ = node;
+    acquaintances_ = acquaintances;
+  }
   Status Listen();
   // Serves until a signal or SHUTDOWN has drained the node. Returns the process's exit code.
   int Run();
@@ -75,6 +78,7 @@ class Reactor final : public Host {
   boost::asio::signal_set signals_;
   PeerLinks links_;
   Node* node_ = nullptr;
+  disk::Acquaintances* acquaintances_ = nullptr;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   std::function<void()> cron_;

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 
+#include "disk/acquaintances.h"
 #include "disk/identity.h"
 #include "tests/disk/log_model.h"
 
@@ -79,17 +80,41 @@ TEST_P(FilesTest, LocksExclude) {
 
 TEST_P(FilesTest, IdentityIsWrittenOnceAndThenCompared) {
   EXPECT_FALSE(ReadIdentity(*files, "data").value().has_value());
-  const Identity us{0xABCDEF, NodeId(2)};
+  const Identity us{0xABCDEF, NodeId(2), 77};
   ASSERT_TRUE(EnsureIdentity(*files, "data", us).ok());
   EXPECT_TRUE(EnsureIdentity(*files, "data", us).ok());
   EXPECT_EQ(ReadIdentity(*files, "data").value(), us);
-  const Status other = EnsureIdentity(*files, "data", {0xABCDEF, NodeId(3)});
+  // What was drawn at the first start stays.
+  EXPECT_EQ(EnsureIdentity(*files, "data", {0xABCDEF, NodeId(2), 78}).value(), us);
+  const Status other = EnsureIdentity(*files, "data", {0xABCDEF, NodeId(3)}).status();
   EXPECT_EQ(other.code(), StatusCode::kInvalid);
   EXPECT_NE(other.message().find("belongs to node 2"), std::string::npos) << other.message();
-  EXPECT_EQ(EnsureIdentity(*files, "data", {1, NodeId(2)}).code(), StatusCode::kInvalid);
+  EXPECT_EQ(EnsureIdentity(*files, "data", {1, NodeId(2)}).status().code(), StatusCode::kInvalid);
   auto file = files->Open("data/identity", OpenMode::kReadWrite).value();
   ASSERT_TRUE(file->Write(13, "X").ok());
-  EXPECT_EQ(EnsureIdentity(*files, "data", us).code(), StatusCode::kCorrupt);
+  EXPECT_EQ(EnsureIdentity(*files, "data", us).status().code(), StatusCode::kCorrupt);
+}
+
+TEST_P(FilesTest, AnIdWithAnotherDiskIsAnotherNode) {
+  using Meeting = Acquaintances::Meeting;
+  ASSERT_TRUE(files->MakeDir("data").ok());
+  {
+    Acquaintances met = Acquaintances::Open(*files, "data", 10).value();
+    EXPECT_EQ(met.KnownAs(NodeId(2)), 0U);
+    EXPECT_EQ(met.Meet(NodeId(2), 20, 0).value(), Meeting::kWelcome);
+    EXPECT_EQ(met.Meet(NodeId(3), 30, 10).value(), Meeting::kWelcome);
+  }
+  Acquaintances met = Acquaintances::Open(*files, "data", 10).value();
+  EXPECT_EQ(met.KnownAs(NodeId(2)), 20U);
+  EXPECT_EQ(met.Meet(NodeId(2), 20, 10).value(), Meeting::kWelcome);
+  EXPECT_EQ(met.Meet(NodeId(2), 21, 0).value(), Meeting::kAnotherDisk);
+  EXPECT_EQ(met.KnownAs(NodeId(2)), 20U);
+  EXPECT_EQ(met.Meet(NodeId(3), 30, 11).value(), Meeting::kForgotten);
+  EXPECT_EQ(met.Meet(NodeId(4), 40, 11).value(), Meeting::kForgotten);
+  EXPECT_EQ(met.KnownAs(NodeId(4)), 0U);
+  auto file = files->Open("data/peers", OpenMode::kReadWrite).value();
+  ASSERT_TRUE(file->Write(14, "X").ok());
+  EXPECT_EQ(Acquaintances::Open(*files, "data", 10).status().code(), StatusCode::kCorrupt);
 }
 
 TEST_P(FilesTest, ALogLivesOnIt) {

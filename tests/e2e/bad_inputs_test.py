@@ -364,8 +364,9 @@ def frame(body):
     return struct.pack("<II", len(body), crc32c(body)) + body
 
 
-def hello(link, cluster, sender, to, version=1, magic=b"KVRM", host=b"127.0.0.1"):
-    body = struct.pack("<HBQQQH", version, link, cluster, sender, to, 7000) + bytes([len(host)]) + host
+def hello(link, cluster, sender, to, version=2, magic=b"KVRM", host=b"127.0.0.1", disk=1, known=0):
+    body = struct.pack("<HBQQQQQHH", version, link, cluster, sender, to, disk, known, 7000, 0)
+    body += bytes([len(host)]) + host
     return magic + frame(body)
 
 
@@ -386,6 +387,8 @@ class PeerPort(unittest.TestCase):
         cls.follower = cls.cluster.wait_for_follower()
         with cls.cluster.client(cls.leader) as client:
             client("SET", "kept", "value")
+        with open(os.path.join(cls.cluster.nodes[cls.leader].dir, "identity"), "rb") as identity:
+            cls.disk = struct.unpack_from("<Q", identity.read(), 28)[0]
         wait_until(lambda: len(set(cls.terms().values())) == 1, "all know the term")
 
     @classmethod
@@ -428,7 +431,7 @@ class PeerPort(unittest.TestCase):
             connection.close()
 
     def good_hello(self, link=1):
-        return hello(link, CLUSTER_ID, self.leader, self.follower)
+        return hello(link, CLUSTER_ID, self.leader, self.follower, disk=self.disk)
 
     def test_line_56_clients_on_the_peer_port(self):
         self.refused(Client.encode(["PING"]), "RESP")
@@ -443,10 +446,11 @@ class PeerPort(unittest.TestCase):
         good = self.good_hello()
         for what, data in {
                 "magic": hello(1, CLUSTER_ID, self.leader, self.follower, magic=b"KVRN"),
-                "version": hello(1, CLUSTER_ID, self.leader, self.follower, version=2),
+                "version": hello(1, CLUSTER_ID, self.leader, self.follower, version=1),
                 "cluster": hello(1, CLUSTER_ID + 1, self.leader, self.follower),
                 "addressee": hello(1, CLUSTER_ID, self.leader, third),
-                "sender": hello(1, CLUSTER_ID, 9, self.follower),
+                "another disk": hello(1, CLUSTER_ID, self.leader, self.follower, disk=self.disk + 1),
+                "no disk": hello(1, CLUSTER_ID, self.leader, self.follower, disk=0),
                 "itself": hello(1, CLUSTER_ID, self.follower, self.follower),
                 "nobody": hello(1, CLUSTER_ID, 0, self.follower),
                 "highest": hello(1, CLUSTER_ID, MAX, self.follower),

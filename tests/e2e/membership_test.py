@@ -16,15 +16,18 @@ SERVER = None
 
 
 class Growing(Cluster):
-    """Node 1 begins alone; whoever comes later asks a node that runs to be taken in."""
+    """Node 1 (or `bootstrap`) begins; whoever comes later asks a node that runs to be taken in."""
+
+    bootstrap = [1]
 
     def arguments(self, number):
         node = self.nodes[number]
         arguments = [self.server, "--node-id", str(number), "--dir", node.dir,
                      "--port", str(node.port), "--proxy-port", str(node.proxy_port)]
-        if number == 1:
-            return arguments + ["--cluster-nodes",
-                                f"1=127.0.0.1:{node.port}@{node.peer_port}"]
+        if number in self.bootstrap:
+            return arguments + ["--cluster-nodes", " ".join(
+                f"{n}=127.0.0.1:{self.nodes[n].port}@{self.nodes[n].peer_port}"
+                for n in self.bootstrap)]
         member = next(n for n in self.running() if n != number)
         return arguments + ["--raft-port", str(node.peer_port), "--join",
                             f"127.0.0.1:{self.nodes[member].port}"]
@@ -183,6 +186,54 @@ class Membership(unittest.TestCase):
             cluster.start(3)
             cluster.wait_for_voters(1, 2, 3)
             self.assertEqual(cluster.tell_leader("GET", "kept"), b"1")
+
+    def test_the_last_of_three_starts_late_and_votes(self):
+        with Cluster(SERVER, nodes=3, start=False) as cluster:
+            cluster.start(1)
+            cluster.start(2)
+            cluster.wait_for_leader()
+            with cluster.cluster_client() as client:
+                self.assertEqual(client("SET", "early", "1"), "OK")
+            cluster.start(3)
+            self.follows(cluster, 3)
+            cluster.kill(cluster.wait_for_leader())  # from here on nothing is decided without it
+            cluster.wait_for_leader()
+            with cluster.cluster_client() as client:
+                client.ports = [cluster.nodes[n].port for n in cluster.running()]
+                self.assertEqual(client("GET", "early"), b"1")
+
+    def test_a_wiped_voter_stops_and_comes_back_under_a_new_id(self):
+        """Scenario 43: started from its old line, on an empty disk."""
+        with Growing(SERVER, nodes=3, start=False) as cluster:
+            cluster.bootstrap = [1, 2, 3]
+            for number in cluster.bootstrap:
+                cluster.start(number)
+            wiped = 3 if cluster.wait_for_leader() != 3 else 2
+            self.assertEqual(cluster.tell_leader("SET", "kept", "1"), "OK")
+            self.follows(cluster, wiped)
+            cluster.kill(wiped)
+            cluster.nodes[wiped].dir += "-empty"
+            for _ in range(2):
+                cluster.start(wiped)
+                self.assertNotEqual(cluster.nodes[wiped].process.wait(30), 0)
+                self.assertIn("with another data directory", cluster.log_tail(wiped))
+            self.assertEqual(cluster.tell_leader("RAFT", "REMOVE", wiped), "OK")
+            number = cluster.add()
+            cluster.wait_for_voters(*sorted({1, 2, 3, number} - {wiped}))
+            self.assertEqual(cluster.tell_leader("GET", "kept"), b"1")
+
+    def follows(self, cluster, number):
+        def applied(node):
+            with cluster.client(node) as client:
+                info = client("RAFT", "INFO")
+            return dict(zip(info[::2], info[1::2]))[b"applied_index"]
+
+        def level():
+            try:
+                return applied(number) >= applied(cluster.wait_for_leader())
+            except OSError:  # it does not listen yet
+                return False
+        wait_until(level, f"node {number} has everything")
 
     def test_a_wiped_node_is_not_taken_in_under_its_old_id(self):
         with Growing(SERVER, nodes=1) as cluster:

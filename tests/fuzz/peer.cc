@@ -59,7 +59,8 @@ void CheckHello(std::string_view stream) {
   KV_CHECK(DecodeHello(bytes, &again, &size, &why) == FrameState::kReady);
   KV_CHECK(again.kind == hello.kind && again.cluster_id == hello.cluster_id &&
            again.from == hello.from && again.to == hello.to && again.host == hello.host &&
-           again.port == hello.port && size == bytes.size());
+           again.port == hello.port && again.incarnation == hello.incarnation &&
+           again.knows_addressee_as == hello.knows_addressee_as && size == bytes.size());
 }
 
 std::string Sealed(std::string_view body) {

@@ -122,7 +122,8 @@ Inputs Peer() {
     if (inputs.size() == 1) inputs.push_back(std::string(1, '\0') + frame);
   }
   std::string hello;
-  server::EncodeHello({server::LinkKind::kBulk, 77, NodeId(1), NodeId(2), "host", 7000}, hello);
+  server::EncodeHello(
+      {server::LinkKind::kBulk, 77, NodeId(1), NodeId(2), "host", 7000, 17000, 5, 6}, hello);
   inputs.push_back(std::string(1, '\0') + hello);
   inputs.push_back("\1" + hello.substr(4 + kHeaderBytes));
   for (uint64_t seed = 0; seed < 10; ++seed) inputs.push_back("\2" + Random(seed, 400));

@@ -48,6 +48,19 @@ TEST(Catalog, SeriesOfOneFamilyStandTogether) {
             "kvorum_commands_total{command=\"set\"} 3\n");
 }
 
+TEST(Catalog, WhatIsRemovedIsSaidNoMore) {
+  Catalog catalog;
+  Gauge gauge;
+  catalog.Add("kvorum_lag", "Behind.", gauge, {{"peer", "2"}});
+  catalog.Add("kvorum_lag", "Behind.", gauge, {{"peer", "3"}});
+  catalog.Add("kvorum_other", "Of the others.", gauge, {{"peer", "2"}});
+  catalog.Remove("peer", "2");
+  EXPECT_EQ(catalog.Text(),
+            "# HELP kvorum_lag Behind.\n"
+            "# TYPE kvorum_lag gauge\n"
+            "kvorum_lag{peer=\"3\"} 0\n");
+}
+
 TEST(Catalog, LabelValuesAreEscaped) {
   Catalog catalog;
   catalog.AddInfo("kvorum_info", "Says something.", {{"what", "a\"b\\c\nd"}});

@@ -16,7 +16,7 @@ constexpr Micros kStepUs = 1'000;
 }  // namespace
 
 TestNode::TestNode(TestGroup& group, Config config) : group_(group), config_(std::move(config)) {
-  Result<Booted> booted = Boot(files_, config_);
+  Result<Booted> booted = Boot(files_, config_, config_.node_id.value());
   KV_CHECK(booted.ok());
   booted_ = std::move(booted).value();
   node_ = std::make_unique<Node>(config_, std::move(booted_.restart), *booted_.machine,

@@ -171,6 +171,11 @@ void Nemesis::Members(const Fault& fault) {
     case FaultKind::kReplaceNode:
       if (members.size() < 3) return;
       if (world_.node(one).alive()) world_.node(one).Die(disk::CrashMode::kRandomSectors, true);
+      if (rng.OneIn(1, 3)) {  // somebody gives it an empty disk and starts it as what it was
+        world_.watcher().Damaged(one);
+        world_.node(one).files().Restore(*disk::MemoryFiles().Save());
+        world_.node(one).Start();
+      }
       Change({.kind = raft::Change::Kind::kRemove, .id = one}, kTries);
       return add();
     case FaultKind::kDemoteNode: {

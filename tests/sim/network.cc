@@ -178,6 +178,15 @@ bool Network::Refuses(NodeId node, const Pair& pair) const {
   return !world_.node(node).alive() && (silent == silent_.end() || !silent->second);
 }
 
+bool Network::Introduce(SimNode& a, SimNode& b) {
+  const disk::Acquaintances& of_a = *a.process().booted.acquaintances;
+  const disk::Acquaintances& of_b = *b.process().booted.acquaintances;
+  const uint64_t a_as = of_b.KnownAs(a.id());
+  const uint64_t b_as = of_a.KnownAs(b.id());
+  const bool heard = a.Meet(b.id(), of_b.self(), a_as);
+  return b.Meet(a.id(), of_a.self(), b_as) && heard;
+}
+
 void Network::Connect(Key key, uint64_t life) {
   Pair& pair = pairs_[key];
   if (pair.life != life || pair.up) return;
@@ -186,7 +195,8 @@ void Network::Connect(Key key, uint64_t life) {
   SimNode& second = world_.node(b);
   if (!first.alive() && !second.alive()) return;  // whoever starts tries again
   const bool passable = !IsCut(a, b) && !IsCut(b, a);
-  if (passable && first.alive() && second.alive() && world_.events().now() >= pair.refused_until) {
+  if (passable && first.alive() && second.alive() && world_.events().now() >= pair.refused_until &&
+      Introduce(first, second)) {
     Tell(a, b);
     Tell(b, a);
     pair.up = true;

@@ -26,6 +26,7 @@
 
 namespace kvorum::sim {
 
+class SimNode;
 class World;
 
 class Network {
@@ -100,6 +101,7 @@ class Network {
   void Pump(Key key);
   void Break(NodeId a, NodeId b, bool silent);
   void Tell(NodeId node, NodeId peer);
+  static bool Introduce(SimNode& a, SimNode& b);
   void Connect(Key key, uint64_t life);
   [[nodiscard]] bool Refuses(NodeId node, const Pair& pair) const;
 

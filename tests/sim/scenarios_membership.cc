@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scenarios 39 to 52 but 43: who belongs to the group; and 25, who never leads.
+// Scenarios 39 to 52: who belongs to the group; and 25, who never leads.
 #include <algorithm>
 #include <sstream>
 
@@ -82,6 +82,14 @@ raft::ChangeResult Propose(Lab& lab, NodeId at, const Change& change) {
   });
   lab.Until([&] { return done; }, 100'000);
   return result;
+}
+
+// The disk is lost, and an empty one put in its place.
+void Wipe(Lab& lab, NodeId id) {
+  lab.Kill(id);
+  lab.world().watcher().Damaged(id);
+  lab.node(id).files().Restore(*disk::MemoryFiles().Save());
+  lab.Start(id);
 }
 
 void NeverLeads(Lab& lab) {  // 25
@@ -392,12 +400,43 @@ void ClientsOfARemovedNode(Lab& lab) {  // 52
   lab.Expect(closed, "and then the end");
 }
 
+// What the victim has acknowledged it does not know any more: with the one that lags behind it
+// would be a majority that has forgotten.
+void EmptyDisk(Lab& lab) {  // 43
+  const NodeId leader = lab.Begin();
+  const NodeId victim = lab.Others(leader)[0];
+  const NodeId behind = lab.Others(leader)[1];
+  lab.Load(2);
+  lab.Run(lab.ET(1));
+  const bool leader_away = lab.rng.OneIn(1, 2);
+  if (leader_away) {
+    lab.Isolate(behind);
+    lab.Expect(Set(lab, leader) == "+OK\r\n", "two of three go on");
+    lab.network().Heal();
+    lab.Isolate(leader);
+  }
+  Wipe(lab, victim);
+  lab.Expect(lab.Until([&] { return lab.node(victim).halted(); }, kPatienceUs),
+             "a node that others know with another disk stops");
+  lab.Run(lab.ET(10));
+  if (leader_away) {
+    lab.Expect(lab.node(behind).node().member().core().role() != raft::RoleKind::kLeader,
+               "nobody leads with the vote of an empty disk");
+    lab.network().Heal();
+  }
+  MustTell(lab, "RAFT REMOVE " + std::to_string(victim.value()));
+  const NodeId newcomer = Newcomer(lab);
+  MustTell(lab, "RAFT ADD " + std::to_string(newcomer.value()) + " " + AddressOf(newcomer));
+  MustBecomeVoter(lab, newcomer);
+}
+
 constexpr Scenario kScenarios[] = {
     {25, "a learner never leads", NeverLeads},
     {39, "changes of two leaders that do not know of each other", ChangesAcrossTerms},
     {40, "an isolated leader is asked for a change", IsolatedLeaderIsAsked},
     {41, "the leader is removed; a removed node campaigns", RemovedLeader},
     {42, "a removed id comes back", OldIdComesBack},
+    {43, "an empty disk under an old id", EmptyDisk},
     {44, "an uncommitted configuration is cut off", UncommittedConfiguration},
     {45, "members through two generations of snapshots", Snapshots},
     {47, "a learner is promoted while it is away", PromotedWhileAway},

@@ -78,7 +78,7 @@ void SimNode::Start() {
   paused_until_ = 0;
   asleep_.clear();
   files_.Resume();
-  Result<server::Booted> booted = server::Boot(files_, config_);
+  Result<server::Booted> booted = server::Boot(files_, config_, disk_rng_.Next() | 1);
   if (!booted.ok()) {
     world_.Trace(Name() + " does not start: " + booted.status().message());
     if (world_.watcher().IsDamaged(id_)) return Halted(booted.status().message());
@@ -357,6 +357,14 @@ void SimNode::Deliver(NodeId from, server::PeerMessage message) {
   Input([this, from, message = std::move(message)]() mutable {
     process_->node->OnPeer(from, std::move(message), Clocks());
   });
+}
+
+bool SimNode::Meet(NodeId peer, uint64_t incarnation, uint64_t knows_this_as) {
+  const Result<std::string> why =
+      process_->node->Meet(*process_->booted.acquaintances, peer, incarnation, knows_this_as);
+  if (why.ok()) return why.value().empty();
+  if (why.status().code() != StatusCode::kNoSpace) process_->DiskFailed(why.status());
+  return false;
 }
 
 void SimNode::LinkReset(NodeId peer) {

@@ -72,6 +72,8 @@ class SimNode {
   // Runs inside the turn that is going on, or inside the next one.
   void Input(std::function<void()> input);
   void Deliver(NodeId from, server::PeerMessage message);
+  // What two nodes say of themselves when they connect: false when this one wants no more of it.
+  bool Meet(NodeId peer, uint64_t incarnation, uint64_t knows_this_as);
   void LinkReset(NodeId peer);
   void LinkUp(NodeId peer);
   void PeerUnreachable(NodeId peer);

@@ -54,6 +54,8 @@ class SimProcess final : public replica::LogDisk,
   void RequestShutdown() override {}
   void Log(Level level, std::string_view line) override;
 
+  // It ends.
+  void DiskFailed(const Status& status);
   // An event of this process: nothing happens when it has died meanwhile, and it happens later when
   // the process is paused.
   void Later(Micros delay, std::function<void()> run);
@@ -83,7 +85,6 @@ class SimProcess final : public replica::LogDisk,
   void WriteDisk();
   Status Write(std::vector<DiskItem> items);
   void SyncDisk();
-  void DiskFailed(const Status& status);
   void StartJob();
 
   SimNode& owner_;
