@@ -86,6 +86,14 @@ void InvariantChecker::CheckLeader(const Core& core) {
     uncommitted = log.BytesAfter(core.commit());
     KV_CHECK(uncommitted == core.uncommitted_bytes());
   }
+  // 4.3: what this leader changes it changes step by step, each committed before the next one, and
+  // not before an entry of its own term is (the bug of 2015).
+  const auto& configurations = core.configurations_;
+  if (configurations.back().index >= leader.term_start) {
+    KV_CHECK(core.commit() >= leader.term_start);
+    KV_CHECK(configurations.size() < 2 ||
+             core.commit() >= configurations[configurations.size() - 2].index);
+  }
   KV_CHECK(leader.quorum_round <= leader.round);
   for (const NodeId id : core.configuration().Members()) {
     KV_CHECK(id == core.id() || core.ProgressOf(id) != nullptr);

@@ -13,8 +13,8 @@ void RaftAdd(store::LocalCall& call);
 void RaftRemove(store::LocalCall& call);
 void RaftPromote(store::LocalCall& call);
 void RaftDemote(store::LocalCall& call);
-// "voter", "learner", "leaving", "removed", or "joining" for a voter whose change is not through yet
-// and for one that has not heard of any.
+// "voter", "learner", "leaving", "removed", or "joining" for a voter whose change is not through
+// yet and for one that has not heard of any.
 std::string_view MembershipOf(const raft::Core& core, NodeId id);
 
 void RaftDigest(store::LocalCall& call);

@@ -205,6 +205,15 @@ void Watcher::SeeLeader(NodeId node, const raft::Core& core) {
     return;
   }
   ExpectDurable(node, core.term(), node);
+  std::vector<NodeId> elected_by{node};
+  for (const auto& [vote, candidate] : votes_) {
+    if (candidate == node && vote.second == core.term() && vote.first != node) {
+      elected_by.push_back(vote.first);
+    }
+  }
+  if (!raft::IsQuorum(core.configuration(), elected_by)) {
+    world_.Fail(N(node) + " leads " + T(core.term()) + " without the votes of a quorum");
+  }
   ++world_.figures().elections;
   world_.Trace(N(node) + " leads " + T(core.term()));
   // Late votes may make a leader of a term that is over: it need not have what later ones
