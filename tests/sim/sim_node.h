@@ -72,7 +72,7 @@ class SimNode {
   void Input(std::function<void()> input);
   void Deliver(NodeId from, server::PeerMessage message);
   void LinkReset(NodeId peer);
-  void LinkUp(NodeId peer);
+  void LinkUp();
   void PeerUnreachable(NodeId peer);
 
   // ---- clients ----------------------------------------------------------------------------------
