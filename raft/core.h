@@ -303,6 +303,8 @@ class Core {
   void OnAppend(NodeId from, const Append& m);
   void OnHeartbeat(NodeId from, const Heartbeat& m);
   void AppendEntries(const Append& m);
+  // Nothing here matches the leader's entry at `prev`; `hint` is the last one that may match.
+  void RejectAppend(Index prev, Index hint, Round round);
   void OnAppendReply(NodeId from, const AppendReply& m);
   void OnHeartbeatReply(NodeId from, const HeartbeatReply& m);
   void TickLeader(Leader& leader);

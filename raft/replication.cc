@@ -47,11 +47,7 @@ void Core::AppendEntries(const Append& m) {
   }
   if (!log_.Matches(prev, prev_term)) {
     KV_CHECK_MSG(prev > commit_, "the leader's log contradicts a committed entry");
-    reply.prev_index = m.prev_index;
-    reply.hint_index = log_.LastPossibleMatch(prev - 1, prev_term);
-    reply.hint_term = log_.TermAt(reply.hint_index);
-    reply.lost = !MayVote();
-    SendNow(std::get<Follower>(role_).leader, reply);
+    RejectAppend(m.prev_index, log_.LastPossibleMatch(prev - 1, prev_term), m.round);
     return;
   }
   Index match = prev;
@@ -72,10 +68,21 @@ void Core::AppendEntries(const Append& m) {
   SendDurable(std::get<Follower>(role_).leader, reply);
 }
 
+void Core::RejectAppend(Index prev, Index hint, Round round) {
+  SendNow(std::get<Follower>(role_).leader, AppendReply{.term = hard_state_.term,
+                                                        .round = round,
+                                                        .prev_index = prev,
+                                                        .hint_index = hint,
+                                                        .hint_term = log_.TermAt(hint),
+                                                        .lost = !MayVote()});
+}
+
 void Core::OnHeartbeat(NodeId from, const Heartbeat& m) {
   if (m.term >= hard_state_.term) {
     HeardFromLeader(from, m.term);
     CommitTo(std::min(m.commit, log_.last_index()));
+    // It speaks only of what it believes to be here, and without new entries it would not ask.
+    if (m.commit > log_.last_index()) RejectAppend(m.commit, log_.last_index(), m.round);
   }
   SendNow(from, HeartbeatReply{hard_state_.term, m.round});
 }

@@ -83,8 +83,16 @@ void Carrier::Carry(Session& session, const Request& request, bool write, NodeId
 }
 
 void Carrier::Send() {
-  for (auto& [leader, forward] : outgoing_) wire_.SendToPeer(leader, std::move(forward));
+  for (auto& [leader, forward] : outgoing_) {
+    if (!wire_.IsConnected(leader)) interrupted_.insert(leader);
+    if (!interrupted_.contains(leader)) wire_.SendToPeer(leader, std::move(forward));
+  }
   outgoing_.clear();
+  const raft::Core& core = node_.member().core();
+  if (interrupted_.contains(core.leader()) && wire_.IsConnected(core.leader())) {
+    interrupted_.erase(core.leader());
+    Repeat(core.leader(), core.term());
+  }
 }
 
 void Carrier::OnReply(NodeId from, ForwardReply reply) {
@@ -105,11 +113,12 @@ void Carrier::OnReply(NodeId from, ForwardReply reply) {
 }
 
 void Carrier::OnLinkReset(NodeId peer) {
+  interrupted_.insert(peer);
   Settle(Outcome::kNotExecuted,
          [&](const Pending& pending) { return pending.leader == peer && !pending.write; });
 }
 
-void Carrier::OnLinkUp(NodeId peer, Term term) {
+void Carrier::Repeat(NodeId peer, Term term) {
   Forward forward{.term = term, .repeated = true, .start = start_};
   for (const auto& [sequence, pending] : pending_) {
     if (pending.leader == peer && pending.term == term && pending.outcome == Outcome::kNone) {

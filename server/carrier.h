@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,13 +49,12 @@ class Carrier {
   // made sure that everything pending for the session is of the same kind and term.
   void Carry(Session& session, const Request& request, bool write, NodeId leader, Term term,
              Micros now);
-  // Sends what was collected in this turn.
+  // Sends what was collected in this turn. After a lost link that is all that is open: the leader
+  // may not have got it, and knows what it has only as long as nothing newer overtakes it.
   void Send();
 
   void OnReply(NodeId from, ForwardReply reply);
   void OnLinkReset(NodeId peer);
-  // Sends again what the leader at the other end may not have got; it knows what it has.
-  void OnLinkUp(NodeId peer, Term term);
   void OnLeadership(NodeId leader, Term term);
   // nullptr when nothing is pending.
   store::ReplySink* Watch();
@@ -103,6 +103,7 @@ class Carrier {
   void Deliver(Session& session);
   [[nodiscard]] Outcome OutcomeBehind(const Session& session, size_t at) const;
   size_t GiveBack(Session& session, size_t from);
+  void Repeat(NodeId peer, Term term);
   ForwardedCommand Encode(uint64_t sequence, const Pending& pending) const;
 
   Node& node_;
@@ -113,6 +114,7 @@ class Carrier {
   Term refused_term_;
   std::map<uint64_t, Pending> pending_;  // by sequence
   std::map<NodeId, Forward> outgoing_;
+  std::set<NodeId> interrupted_;  // nothing is sent there before what may have been lost
   std::unique_ptr<LogWatcher> watcher_;
 };
 

@@ -164,8 +164,6 @@ class Node final : public replica::Clients, public replica::Transport {
   // `arrived`: not before the message was there to be read. A promise to a leader counts from it.
   void OnPeer(NodeId from, PeerMessage message, Now arrived);
   void OnLinkReset(NodeId peer);
-  // This node can speak to the peer (again).
-  void OnLinkUp(NodeId peer);
   // Where clients reach the peer, as it says itself.
   void Announced(NodeId peer, Address address) { announced_[peer] = std::move(address); }
   void OnPeerUnreachable(NodeId peer) { member_.PeerUnreachable(peer); }

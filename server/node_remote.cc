@@ -142,8 +142,4 @@ void Node::CloseIfUnlinked(Session& session) {
   if (session.unlinked && !session.Owed() && session.backlog.empty()) Closed(&session);
 }
 
-void Node::OnLinkUp(NodeId peer) {
-  if (member_.core().leader() == peer) carrier_.OnLinkUp(peer, member_.core().term());
-}
-
 }  // namespace kvorum::server

@@ -58,7 +58,7 @@ Reactor::Reactor(Config& config, uint64_t cluster_id)
                   },
               .reset = [this](NodeId peer) { node_->OnLinkReset(peer); },
               .unreachable = [this](NodeId peer) { node_->OnPeerUnreachable(peer); },
-              .up = [this](NodeId peer) { node_->OnLinkUp(peer); },
+              .up = [this](NodeId /*peer*/) { EnsureTurn(); },
               .announced = [this](NodeId peer,
                                   Address address) { node_->Announced(peer, std::move(address)); },
               .admits = [this](NodeId peer) { return node_->Admits(peer); },

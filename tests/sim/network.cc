@@ -200,8 +200,8 @@ void Network::Connect(Key key, uint64_t life) {
     Tell(a, b);
     Tell(b, a);
     pair.up = true;
-    first.LinkUp(b);
-    second.LinkUp(a);
+    first.LinkUp();
+    second.LinkUp();
     return;
   }
   if (passable) {

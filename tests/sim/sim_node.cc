@@ -233,6 +233,7 @@ bool SimNode::Rot(uint64_t dice) {
 }
 
 void SimNode::Mend() {
+  doom_ = nullptr;  // else it would be dead later than what was mended
   disk_slow_until_ = disk_stuck_until_ = 0;
   files_.ClearFaults();
   files_.SetCapacity(UINT64_MAX);
@@ -371,8 +372,8 @@ void SimNode::LinkReset(NodeId peer) {
   if (alive()) Input([this, peer] { process_->node->OnLinkReset(peer); });
 }
 
-void SimNode::LinkUp(NodeId peer) {
-  if (alive()) Input([this, peer] { process_->node->OnLinkUp(peer); });
+void SimNode::LinkUp() {
+  if (alive()) Input([] {});
 }
 
 void SimNode::PeerUnreachable(NodeId peer) {

@@ -75,7 +75,7 @@ class SimNode {
   // What two nodes say of themselves when they connect: false when this one wants no more of it.
   bool Meet(NodeId peer, uint64_t incarnation, uint64_t knows_this_as);
   void LinkReset(NodeId peer);
-  void LinkUp(NodeId peer);
+  void LinkUp();
   void PeerUnreachable(NodeId peer);
 
   // ---- clients ----------------------------------------------------------------------------------
