@@ -53,7 +53,7 @@ mutants:        ## planted bugs, each of which the simulator must find: within S
 fuzz:           ## libFuzzer over all that reads foreign bytes: FUZZ=1 times ten million runs of the parser, a million of the rest
 	@scripts/fuzz $(or $(FUZZ),1)
 
-chaos:          ## real processes, every fault, half the time on five nodes: CHAOS=120 seconds, CHAOS_SEED=the day's number
+chaos:          ## real processes, every fault, three and five nodes, members that change: CHAOS=120 seconds, CHAOS_SEED=the day's number
 	@scripts/chaos $(or $(CHAOS),120) $(CHAOS_SEED)
 
 clean:          ## remove build/; data of `make cluster` stays

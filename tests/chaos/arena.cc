@@ -25,7 +25,7 @@ std::string HowItEnded(int status) {
 
 Arena::Arena(int nodes, const std::string& server, uint64_t seed,
              const std::vector<std::string>& arguments)
-    : cluster_(nodes, arguments), random_(seed), proxy_(seed ^ 0x70726F7879) {
+    : cluster_(nodes, arguments), random_(seed), proxy_(seed ^ 0x70726F7879), last_id_(nodes) {
   if (!server.empty()) cluster_.SetServer(server);
   const std::vector<int> ports = e2e::FindFreePorts(nodes * (nodes - 1));
   size_t next = 0;
@@ -132,6 +132,20 @@ std::string Arena::Terminate(int node) {
   const bool clean = WIFEXITED(*status) ? WEXITSTATUS(*status) == 0 : WTERMSIG(*status) == SIGTERM;
   if (clean || Excused(node, *status)) return {};
   return "node " + std::to_string(node) + " was told to end: " + HowItEnded(*status);
+}
+
+std::string Arena::TellLeader(const std::vector<std::string>& argv) const {
+  const int leader = Leader();
+  return leader == 0 ? "(lost)" : cluster_.Ask(cluster_.Port(leader), argv);
+}
+
+void Arena::Reseat(int node) {
+  Kill({node});
+  for (const std::string& folder : {cluster_.DataOf(node), JournalOf(node)}) {
+    std::filesystem::remove_all(folder);
+    std::filesystem::create_directory(folder);
+  }
+  cluster_.Reseat(node, ++last_id_);
 }
 
 void Arena::Cut(const std::vector<int>& a, const std::vector<int>& b) {

@@ -50,6 +50,16 @@ class Arena {
   // SIGTERM, and until it has ended. What was wrong with its end; empty: nothing.
   std::string Terminate(int node);
 
+  // ---- members: a node is a seat (ports, disk, links to it); who sits there may change
+  // A command about members to whoever leads; "(lost)" when nobody does, or nobody answers.
+  [[nodiscard]] std::string TellLeader(const std::vector<std::string>& argv) const;
+  // What runs there is killed, its disk replaced by an empty one; from its next start on it is a
+  // new member, under an id that was never used.
+  void Reseat(int node);
+  // It may refuse to start: whoever dies before it has written down that it was taken in is a
+  // member without a disk.
+  void ExpectRefusal(int node, bool expected) { ExpectDiskFailure(node, expected); }
+
   // ---- links
   // Nothing passes between a node of `a` and one of `b`, either way.
   void Cut(const std::vector<int>& a, const std::vector<int>& b);
@@ -92,6 +102,7 @@ class Arena {
   std::map<int, DiskControl*> disks_;
   std::set<int> stopped_;
   std::set<int> may_fail_;
+  int last_id_;
   uint32_t sync_us_ = 300;
 };
 

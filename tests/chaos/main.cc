@@ -16,10 +16,11 @@ namespace kvorum::chaos {
 namespace {
 
 constexpr const char* kUsage =
-    "kvorum-chaos [--server PATH] [--nodes 3|5] [--seconds S] [--seed N] [--faults LIST|all]\n"
+    "kvorum-chaos [--server PATH] [--nodes 3|5] [--seconds S] [--seed N] [--faults "
+    "LIST|all|churn]\n"
     "             [--trace] [--keep]\n"
     "kvorum-chaos --check FILE\n"
-    "LIST: kill,power,stop,restart,partition,reset,slow-link,disk,clock\n";
+    "LIST: kill,power,stop,restart,partition,reset,slow-link,disk,clock,members\n";
 
 template <class Number>
 bool Parse(std::string_view text, Number* number) {

@@ -20,6 +20,7 @@ constexpr std::pair<Fault, const char*> kNames[] = {
     {Fault::kKill, "kill"},          {Fault::kPower, "power"},         {Fault::kStop, "stop"},
     {Fault::kRestart, "restart"},    {Fault::kPartition, "partition"}, {Fault::kReset, "reset"},
     {Fault::kSlowLink, "slow-link"}, {Fault::kDisk, "disk"},           {Fault::kClock, "clock"},
+    {Fault::kMembers, "members"},
 };
 
 void PauseMicros(Micros us) { std::this_thread::sleep_for(std::chrono::microseconds(us)); }
@@ -41,6 +42,9 @@ std::string NameOf(Fault fault) {
 
 std::optional<std::vector<Fault>> ParseFaults(const std::string& text) {
   if (text == "all") return std::vector<Fault>(std::begin(kAllFaults), std::end(kAllFaults));
+  if (text == "churn") {
+    return std::vector<Fault>(std::begin(kMemberFaults), std::end(kMemberFaults));
+  }
   std::vector<Fault> faults;
   std::istringstream in(text);
   std::string word;
@@ -86,8 +90,11 @@ std::vector<std::string> Nemesis::Heal() {
   // What the last fault has ended is no finding; from here on everything is.
   PauseMicros(20 * kMs);
   Look();
-  for (const int node : arena_.Nodes()) arena_.ExpectDiskFailure(node, false);
+  for (const int node : arena_.Nodes()) {
+    arena_.ExpectDiskFailure(node, unsettled_.contains(node));
+  }
   arena_.HealAll();
+  SettleMembers();
   return std::exchange(findings_, {});
 }
 
@@ -136,6 +143,8 @@ void Nemesis::Begin(Fault fault) {
       return BeginDisk();
     case Fault::kClock:
       return BeginClock();
+    case Fault::kMembers:
+      return BeginMembers();
   }
 }
 
@@ -163,6 +172,61 @@ std::vector<int> Nemesis::Victims() {
   if (dice < 8) nodes.resize((nodes.size() - 1) / 2);
   if (dice == 8) nodes.resize(nodes.size() / 2 + 1);
   return nodes;
+}
+
+// ---- members ------------------------------------------------------------------------------------
+
+// One at a time: a removal without an answer may still be made.
+void Nemesis::BeginMembers() {
+  if (!unsettled_.empty()) return;
+  const int seat = AnyNode();
+  const std::string id = std::to_string(arena_.cluster().IdOf(seat));
+  const bool dead = random_.OneIn(1, 2);
+  if (dead) arena_.Kill({seat});
+  const std::string answer = arena_.TellLeader({"RAFT", "REMOVE", id});
+  Say("remove " + id + (dead ? ", dead: " : ": ") + answer);
+  const bool refused = answer.starts_with("-") && !answer.starts_with("-INDOUBT");
+  if (!refused) unsettled_.insert(seat);
+  if (answer == "OK") {
+    arena_.Reseat(seat);
+    arena_.ExpectRefusal(seat, true);
+  }
+  During(20 * kMs, 800 * kMs, [this, seat] {
+    Say("node " + std::to_string(arena_.cluster().IdOf(seat)) + " starts");
+    arena_.Launch(seat);
+  });
+}
+
+// In the end each seat has a voter. A member whose removal has no outcome is removed for certain;
+// so is one that was taken in and died before it knew.
+void Nemesis::SettleMembers() {
+  const Micros deadline = NowMicros() + 40'000 * kMs;
+  while (!unsettled_.empty() && NowMicros() < deadline) {
+    Look();
+    std::erase_if(unsettled_, [&](int seat) {
+      if (arena_.Field(seat, "membership") != "voter") return false;
+      // Its own log may not know of a removal yet; whoever leads does.
+      return arena_.TellLeader({"RAFT", "PROMOTE", std::to_string(arena_.cluster().IdOf(seat))}) ==
+             "-ERR this node is a voter already";
+    });
+    for (const int seat : unsettled_) {
+      const bool removed = arena_.Field(seat, "membership") == "removed";
+      if (arena_.cluster().Running(seat) && !removed) continue;
+      const std::string id = std::to_string(arena_.cluster().IdOf(seat));
+      const std::string answer = arena_.TellLeader({"RAFT", "REMOVE", id});
+      if (answer != "OK" && !answer.starts_with("-ERR no member")) continue;
+      Say("node " + id + " is replaced");
+      arena_.Reseat(seat);
+      arena_.Launch(seat);
+    }
+    PauseMicros(20 * kMs);
+  }
+  for (const int seat : unsettled_) {
+    findings_.push_back("healed, and node " + std::to_string(arena_.cluster().IdOf(seat)) +
+                        " does not become a voter");
+  }
+  unsettled_.clear();
+  for (const int node : arena_.Nodes()) arena_.ExpectRefusal(node, false);
 }
 
 // ---- processes ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,14 +28,20 @@ enum class Fault : uint8_t {
   kSlowLink,   // delay, jitter, little bandwidth
   kDisk,       // slow, failing, full
   kClock,      // the wall clock jumps
+  kMembers,  // one is removed, living or dead, and another one joins in its place. Those who joined
+             // are reached past the proxies, so what goes wrong with links passes them by
 };
 
 inline constexpr Fault kAllFaults[] = {Fault::kKill,     Fault::kPower,     Fault::kStop,
                                        Fault::kRestart,  Fault::kPartition, Fault::kReset,
                                        Fault::kSlowLink, Fault::kDisk,      Fault::kClock};
+// "churn": members come and go, most of the time, and what goes on happening to processes and disks.
+inline constexpr Fault kMemberFaults[] = {Fault::kMembers, Fault::kMembers, Fault::kMembers,
+                                          Fault::kKill,    Fault::kPower,   Fault::kStop,
+                                          Fault::kRestart, Fault::kDisk,    Fault::kClock};
 
 std::string NameOf(Fault fault);
-// "kill,power" or "all"; nothing when a word is none of them.
+// "kill,power", "all" (but members) or "churn"; nothing when a word is none of them.
 std::optional<std::vector<Fault>> ParseFaults(const std::string& text);
 
 class Nemesis {
@@ -64,6 +71,8 @@ class Nemesis {
   void BeginSlowLink();
   void BeginDisk();
   void BeginClock();
+  void BeginMembers();
+  void SettleMembers();
   void Flap();
   void Shape(int shape);
   void Say(const std::string& what);
@@ -85,6 +94,7 @@ class Nemesis {
   Rng random_;
   bool talkative_;
   std::vector<Active> active_;
+  std::set<int> unsettled_;  // seats whose member may be removed, or not taken in
   std::vector<std::string> findings_;
   std::map<std::string, uint64_t> counts_;
 };

@@ -158,18 +158,37 @@ std::string TestCluster::ClusterNodes(int node) const {
   return text;
 }
 
+int TestCluster::IdOf(int node) const {
+  const auto found = ids_.find(node);
+  return found == ids_.end() ? node : found->second;
+}
+
+// Who joins names itself alone, and asks whoever runs.
+std::vector<std::string> TestCluster::Membership(int node) const {
+  if (!ids_.contains(node)) return {"--cluster-nodes", ClusterNodes(node)};
+  std::vector<std::string> arguments = {
+      "--cluster-nodes", std::to_string(IdOf(node)) + "=127.0.0.1:" + std::to_string(Port(node)) +
+                             "@" + std::to_string(PeerPort(node))};
+  int member = node == 1 ? 2 : 1;
+  for (const auto& [other, pid] : pids_) {
+    if (other != node) member = other;
+  }
+  arguments.insert(arguments.end(), {"--join", "127.0.0.1:" + std::to_string(Port(member))});
+  return arguments;
+}
+
 pid_t TestCluster::Spawn(int node, const std::string& log) const {
   std::vector<std::string> arguments = {server_,
                                         "--node-id",
-                                        std::to_string(node),
-                                        "--cluster-nodes",
-                                        ClusterNodes(node),
+                                        std::to_string(IdOf(node)),
                                         "--port",
                                         std::to_string(Port(node)),
                                         "--proxy-port",
                                         std::to_string(ProxyPort(node)),
                                         "--dir",
                                         DataOf(node)};
+  const std::vector<std::string> membership = Membership(node);
+  arguments.insert(arguments.end(), membership.begin(), membership.end());
   arguments.insert(arguments.end(), extra_.begin(), extra_.end());
   if (const auto own = arguments_.find(node); own != arguments_.end()) {
     arguments.insert(arguments.end(), own->second.begin(), own->second.end());

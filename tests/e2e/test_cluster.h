@@ -68,6 +68,11 @@ class TestCluster {
   void SetEnvironment(int node, std::vector<std::string> variables);
   void SetServer(std::string path) { server_ = std::move(path); }
   void AddArguments(int node, const std::vector<std::string>& arguments);
+  // From its next start on, the process behind these ports is another member: it asks to be taken
+  // in under that id. Its data is the caller's.
+  void Reseat(int node, int id) { ids_[node] = id; }
+  // Its own number, until it was reseated.
+  [[nodiscard]] int IdOf(int node) const;
   void KeepFolder() { keep_ = true; }
   [[nodiscard]] bool Running(int node) const { return pids_.contains(node); }
 
@@ -94,6 +99,7 @@ class TestCluster {
     int peer = 0;
   };
   [[nodiscard]] std::string ClusterNodes(int node) const;
+  [[nodiscard]] std::vector<std::string> Membership(int node) const;
   [[nodiscard]] pid_t Spawn(int node, const std::string& log) const;
 
   int nodes_;
@@ -105,6 +111,7 @@ class TestCluster {
   std::map<std::pair<int, int>, int> routes_;
   std::map<int, std::vector<std::string>> environment_;
   std::map<int, std::vector<std::string>> arguments_;
+  std::map<int, int> ids_;  // of those that were reseated
   std::map<int, pid_t> pids_;
 };
 
