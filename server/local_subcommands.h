@@ -8,6 +8,7 @@
 namespace kvorum::server {
 
 void RaftDigest(store::LocalCall& call);
+void RaftEvents(store::LocalCall& call);
 void RaftTransfer(store::LocalCall& call);
 void ClusterFailover(store::LocalCall& call);
 
