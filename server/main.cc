@@ -97,11 +97,13 @@ int Serve(Config& config, disk::Files& files, Booted& booted) {
     event_file.Add(std::move(line));
     worker.Run([&event_file] { (void)event_file.Write(); }, [] {});
   });
-  node.Happened({"starts",
-                 node.member().core().term(),
-                 {{"version", std::string(kVersion)},
-                  {"last_index", node.member().core().log().last_index().value()},
-                  {"recovery", booted.note}}});
+  const raft::Core& core = node.member().core();
+  replica::Event starts{
+      "starts",
+      core.term(),
+      {{"version", std::string(kVersion)}, {"last_index", core.log().last_index().value()}}};
+  if (!booted.note.empty()) starts.details.emplace_back("recovery", booted.note);
+  node.Happened(std::move(starts));
   if (Status status = reactor.Listen(); !status.ok()) return Fail(status);
   Exporter exporter(config, node, wal, *booted.wal, reactor.links());
   if (Status status = exporter.Start(); !status.ok()) return Fail(status);
