@@ -107,6 +107,7 @@ struct Put {
     Head(Kind::kHeartbeat, m.term);
     PutU64(out, m.commit.value());
     PutU64(out, m.round.value());
+    PutU32(out, static_cast<uint32_t>(m.timeout_us));
   }
   void operator()(const HeartbeatReply& m) const {
     Head(Kind::kHeartbeatReply, m.term);
@@ -189,7 +190,8 @@ Message GetBody(Reader& in, Kind kind, Term term) {
       return GetAppendReply(in, term);
     case Kind::kHeartbeat: {
       const Index commit = GetId<Index>(in);
-      return Heartbeat{term, commit, GetId<Round>(in)};
+      const Round round = GetId<Round>(in);
+      return Heartbeat{term, commit, round, Micros{in.U32()}};
     }
     case Kind::kHeartbeatReply:
       return HeartbeatReply{term, GetId<Round>(in)};

@@ -23,6 +23,7 @@ void Output::Clear() {
 Core::Core(const Options& options, Restart restart, Micros now)
     : options_(options),
       rng_(options.seed),
+      timeout_us_(options.election_timeout_us),
       now_(now),
       hard_state_(restart.hard_state),
       log_(restart.base_index, restart.base_term, std::move(restart.entries)),
@@ -56,7 +57,10 @@ void Core::Tick(Micros now) {
       break;
     case RoleKind::kCandidate: {
       const Candidate& candidate = std::get<Candidate>(role_);
-      if (now_ >= candidate.deadline) StartElection(Campaign::kPreVote, candidate.evidence_until);
+      if (now_ < candidate.deadline) break;
+      // Votes wait for disks, and these may be too slow for what is in force.
+      if (!candidate.pre && now_ >= candidate.evidence_until) SetTimeout(2 * timeout_us_);
+      StartElection(Campaign::kPreVote, candidate.evidence_until);
       break;
     }
     case RoleKind::kLeader:

@@ -63,7 +63,10 @@ struct Options {
   // In force until the log or a snapshot says something else. Empty for a member that joins: it
   // waits for a leader to tell it.
   Configuration bootstrap;
-  Micros election_timeout_us = 300'000;  // randomized to [1, 2) times this
+  // Silence of the leader that starts an election, randomized to [1, 2) times this. What is in
+  // force is measured (Core::election_timeout_us), between these two; without the second, fixed.
+  Micros election_timeout_us = 300'000;
+  Micros election_timeout_most_us = 0;
   Micros heartbeat_us = 50'000;
   Micros lease_us = 10'000;
   // How much faster the fastest member's clock may run than the slowest one's, in percent. The
@@ -225,6 +228,10 @@ class Core {
   [[nodiscard]] size_t progress_count() const;
   [[nodiscard]] const Stats& stats() const { return stats_; }
   [[nodiscard]] const Options& options() const { return options_; }
+  // In force now. A leader takes ten times what nearly all round trips to its members stay below,
+  // and nearly all appends until a majority has them on disk; the others are told with heartbeats.
+  // An election that runs out of time doubles it. Leases and promises do not depend on it.
+  [[nodiscard]] Micros election_timeout_us() const { return timeout_us_; }
 
  private:
   struct Follower {
@@ -312,6 +319,8 @@ class Core {
   void MaybeCommit();
   void SendAppends(Leader& leader, Peer& peer, Output& out);
   void SendHeartbeats(Leader& leader, Output& out);
+  void SetTimeout(Micros wanted);
+  void MeasureTimeout(const Leader& leader);
   void TakeLeader(Leader& leader, Output& out);
   void ContinueTransfer(Leader& leader, Output& out);
   void OnTimeoutNow(NodeId from, const TimeoutNow& m);
@@ -353,6 +362,7 @@ class Core {
 
   Options options_;
   Rng rng_;
+  Micros timeout_us_;  // the election timeout in force
   Micros now_;
   HardState hard_state_;
   bool hard_state_dirty_ = false;

@@ -19,9 +19,7 @@ bool AddOnce(std::vector<NodeId>& list, NodeId id) {
 
 }  // namespace
 
-Micros Core::RandomTimeout() {
-  return options_.election_timeout_us + rng_.Between(0, options_.election_timeout_us - 1);
-}
+Micros Core::RandomTimeout() { return timeout_us_ + rng_.Between(0, timeout_us_ - 1); }
 
 Micros Core::PromiseUs() const {
   return options_.lease_us + options_.lease_us * options_.clock_drift_percent / 100;
@@ -43,7 +41,7 @@ bool Core::LeaderSeemsAlive() const {
   if (IsLeader()) return true;
   const auto* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader == NodeId() || follower->leader_lost) return false;
-  return now_ - follower->heard_at < options_.election_timeout_us;
+  return now_ - follower->heard_at < timeout_us_;
 }
 
 void Core::BecomeFollower(Term term, NodeId leader) {
@@ -180,7 +178,7 @@ void Core::PeerUnreachable(NodeId peer) {
   auto* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader != peer || follower->leader_lost) return;
   follower->leader_lost = true;
-  follower->evidence_until = now_ + options_.election_timeout_us;
+  follower->evidence_until = now_ + timeout_us_;
   // Staggered by rank, so that two that see it at once do not split the vote (3.4).
   Micros rank = 0;
   for (const NodeId voter : configuration().AllVoters()) {
@@ -213,13 +211,13 @@ bool Core::TransferLeadership(NodeId target) {
   for (const Peer& p : leader->peers) {
     if (target != NodeId() && p.id != target) continue;
     if (!Configuration::Has(configuration().voters, p.id)) continue;
-    if (target == NodeId() && now_ - p.progress.last_heard() > options_.election_timeout_us) {
+    if (target == NodeId() && now_ - p.progress.last_heard() > timeout_us_) {
       continue;
     }
     if (best == nullptr || p.progress.match() > best->progress.match()) best = &p;
   }
   if (best == nullptr) return false;
-  leader->transfer = Transfer{best->id, now_ + options_.election_timeout_us};
+  leader->transfer = Transfer{best->id, now_ + timeout_us_};
   return true;
 }
 

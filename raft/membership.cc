@@ -146,8 +146,7 @@ bool Core::QuorumSeemsAlive(const Configuration::Ids& voters) const {
   size_t alive = 0;
   for (const NodeId id : voters) {
     const Progress* progress = ProgressOf(id);
-    const bool heard =
-        progress != nullptr && now_ - progress->last_heard() <= options_.election_timeout_us;
+    const bool heard = progress != nullptr && now_ - progress->last_heard() <= timeout_us_;
     alive += id == options_.id || heard ? 1 : 0;
   }
   return alive >= Majority(voters.size());
@@ -178,7 +177,7 @@ void Core::SyncPeers(Leader& leader) {
   }
   for (Peer& p : leader.peers) {
     if (!configuration().Contains(p.id) && p.leave_at == 0) {
-      p.leave_at = now_ + kFarewellTimeouts * options_.election_timeout_us;
+      p.leave_at = now_ + kFarewellTimeouts * timeout_us_;
     }
   }
 }
@@ -220,13 +219,13 @@ void Core::TickMembership(Leader& leader) {
     if (!configuration().IsLearner(p.id)) continue;
     const Micros took = now_ - p.round_began;
     if (p.progress.match() >= p.round_target) {
-      p.keeps_up = took <= options_.election_timeout_us;
+      p.keeps_up = took <= timeout_us_;
       p.round_target = log_.last_index();
       p.round_began = now_;
-    } else if (took > options_.election_timeout_us) {
+    } else if (took > timeout_us_) {
       p.keeps_up = false;
     }
-    const bool heard = now_ - p.progress.last_heard() <= options_.election_timeout_us;
+    const bool heard = now_ - p.progress.last_heard() <= timeout_us_;
     if (ready == NodeId() && p.keeps_up && heard &&
         Configuration::Has(configuration().joining, p.id)) {
       ready = p.id;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/time.h"
 #include "raft/types.h"
 
 namespace kvorum::raft {
@@ -69,6 +70,7 @@ struct Heartbeat {
   Term term;
   Index commit;  // never beyond what the receiver is known to hold
   Round round;
+  Micros timeout_us = 0;  // the election timeout that the leader has measured
 };
 struct HeartbeatReply {
   Term term;

@@ -51,6 +51,15 @@ bool Progress::Acked(Index match) {
   return news;
 }
 
+void Progress::MeasuredAppend(Index match, Micros now) {
+  Micros sent = state_ == State::kProbe && probe_sent_ ? probe_sent_at_ : 0;
+  for (const Sending& sending : inflight_) {
+    if (sending.last > match) break;
+    sent = sending.at;
+  }
+  if (sent != 0) append_.Observe(now - sent);
+}
+
 bool Progress::Rejected(Index prev_index, Index next_try) {
   if (prev_index <= match_) return false;  // it has matched there since: a late reply
   if (state_ == State::kSnapshot) return false;

@@ -15,6 +15,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "raft/round_trip.h"
 
 namespace kvorum::raft {
 
@@ -33,7 +34,9 @@ class Progress {
   [[nodiscard]] size_t inflight_messages() const { return inflight_.size(); }
   [[nodiscard]] size_t inflight_bytes() const { return inflight_bytes_; }
   [[nodiscard]] Index told_commit() const { return told_commit_; }
-  [[nodiscard]] Micros round_trip() const { return round_trip_; }
+  [[nodiscard]] Micros round_trip() const { return round_trip_; }    // of the newest heartbeat
+  [[nodiscard]] const RoundTrip& beat() const { return beat_; }      // of heartbeats
+  [[nodiscard]] const RoundTrip& append() const { return append_; }  // until entries are durable
 
   void Heard(Micros now) { last_heard_ = now; }
   void ToldCommit(Index commit) { told_commit_ = commit; }
@@ -41,7 +44,12 @@ class Progress {
   void AckRound(Round round) {
     if (round > acked_round_) acked_round_ = round;
   }
-  void MeasuredRoundTrip(Micros us) { round_trip_ = us; }
+  void MeasuredRoundTrip(Micros us) {
+    round_trip_ = us;
+    beat_.Observe(us);
+  }
+  // Before Acked.
+  void MeasuredAppend(Index match, Micros now);
 
   // May another AppendEntries with entries be sent?
   [[nodiscard]] bool CanSend() const;
@@ -80,6 +88,8 @@ class Progress {
   Micros last_heard_;
   Micros probe_sent_at_ = 0;
   Micros round_trip_ = 0;
+  RoundTrip beat_;
+  RoundTrip append_;
   std::deque<Sending> inflight_;  // kReplicate only
   size_t inflight_bytes_ = 0;     // sum over inflight_
 };

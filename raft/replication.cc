@@ -14,6 +14,9 @@ namespace {
 
 // How soon followers hear that the commit index moved when no entry is about to tell them.
 constexpr Micros kCommitNoticeUs = 5'000;
+// An election timeout is an order of magnitude above what it takes to hear of each other (thesis
+// 3.9).
+constexpr Micros kTimeoutRoundTrips = 10;
 
 }  // namespace
 
@@ -79,12 +82,15 @@ void Core::RejectAppend(Index prev, Index hint, Round round) {
 
 void Core::OnHeartbeat(NodeId from, const Heartbeat& m) {
   if (m.term >= hard_state_.term) {
+    SetTimeout(m.timeout_us);
     HeardFromLeader(from, m.term);
     CommitTo(std::min(m.commit, log_.last_index()));
     // It speaks only of what it believes to be here, and without new entries it would not ask.
     if (m.commit > log_.last_index()) RejectAppend(m.commit, log_.last_index(), m.round);
   }
-  SendNow(from, HeartbeatReply{hard_state_.term, m.round});
+  // Rounds begin anew with each term: one of an older term says nothing about those of this one.
+  const Round round = m.term < hard_state_.term ? Round() : m.round;
+  SendNow(from, HeartbeatReply{hard_state_.term, round});
 }
 
 bool Core::AcceptSnapshotPiece(NodeId from, const InstallSnapshot& piece) {
@@ -142,14 +148,14 @@ void Core::TickLeader(Leader& leader) {
   // CheckQuorum (6.2): a leader that a majority has not spoken to for a timeout is none.
   const Micros heard =
       Agreed(leader, now_, [](const Progress& progress) { return progress.last_heard(); });
-  if (now_ - heard > options_.election_timeout_us) {
+  if (now_ - heard > timeout_us_) {
     BecomeFollower(hard_state_.term, NodeId());
     return;
   }
   if (leader.transfer && now_ >= leader.transfer->deadline) leader.transfer.reset();
   for (Peer& p : leader.peers) {
     if (p.progress.state() == Progress::State::kReplicate) {
-      if (p.progress.Overdue(now_, options_.election_timeout_us)) p.progress.BecomeProbe();
+      if (p.progress.Overdue(now_, timeout_us_)) p.progress.BecomeProbe();
     } else if (p.progress.Overdue(now_, 2 * options_.heartbeat_us)) {
       p.progress.Unpause();
     }
@@ -171,6 +177,7 @@ void Core::OnAppendReply(NodeId from, const AppendReply& m) {
   AdvanceRounds(leader);
   if (m.ok) {
     if (m.match > log_.last_index()) return;  // no follower of ours can say this: not for this log
+    peer->progress.MeasuredAppend(m.match, now_);
     if (peer->progress.Acked(m.match)) MaybeCommit();
     return;
   }
@@ -269,14 +276,36 @@ void Core::SendAppends(Leader& leader, Peer& peer, Output& out) {
   }
 }
 
+void Core::SetTimeout(Micros wanted) {
+  const Micros least = options_.election_timeout_us;
+  timeout_us_ = std::clamp(wanted, least, std::max(least, options_.election_timeout_most_us));
+}
+
+void Core::MeasureTimeout(const Leader& leader) {
+  Micros beats = 0;
+  bool known = false;
+  for (const Peer& p : leader.peers) {
+    if (!p.progress.beat().known()) continue;
+    known = true;
+    // Whoever does not answer at all would not be calmed by any timeout.
+    if (now_ - p.progress.last_heard() > timeout_us_) continue;
+    beats = std::max(beats, p.progress.beat().bound());
+  }
+  if (!known) return;  // what the leader before has measured is the best guess
+  const Micros appends =
+      -Agreed<Micros>(leader, 0, [](const Progress& p) { return -p.append().bound(); });
+  SetTimeout(kTimeoutRoundTrips * std::max(beats, appends));
+}
+
 void Core::SendHeartbeats(Leader& leader, Output& out) {
+  MeasureTimeout(leader);
   leader.heartbeat_at = now_ + options_.heartbeat_us;
   leader.heartbeat_round = leader.round;
   leader.heartbeat_sent_at = now_;
   for (Peer& p : leader.peers) {
     const Index commit = std::min(commit_, p.progress.match());
     p.progress.ToldCommit(commit);
-    out.send_now.push_back({p.id, Heartbeat{hard_state_.term, commit, leader.round}});
+    out.send_now.push_back({p.id, Heartbeat{hard_state_.term, commit, leader.round, timeout_us_}});
   }
 }
 

@@ -4,6 +4,7 @@
 // what CONFIG SET may change at run time is changed on the reactor's thread only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -55,7 +56,8 @@ struct Config {
   uint16_t cluster_announce_port = 0;
 
   // consensus
-  uint32_t election_timeout_ms = 300;
+  uint32_t election_timeout_ms = 150;
+  uint32_t election_timeout_max_ms = 0;  // 0: ten times election_timeout_ms
   uint32_t heartbeat_interval_ms = 50;
   uint32_t lease_duration_ms = 10;
   uint32_t clock_drift_percent = 50;
@@ -87,5 +89,10 @@ struct Config {
     return nullptr;
   }
 };
+
+inline uint32_t ElectionTimeoutMostMs(const Config& config) {
+  if (config.election_timeout_max_ms != 0) return config.election_timeout_max_ms;
+  return std::min<uint32_t>(10 * config.election_timeout_ms, 600'000);
+}
 
 }  // namespace kvorum::server

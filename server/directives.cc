@@ -250,7 +250,11 @@ constexpr Directive kDirectives[] = {
 
     // consensus
     Number<&C::election_timeout_ms, 10, kMaxMillis>(
-        "election-timeout", "Silence of the leader that starts an election, ms; up to twice it."),
+        "election-timeout",
+        "Silence of the leader that starts an election, ms; up to twice it. More where round trips "
+        "are long."),
+    Number<&C::election_timeout_max_ms, 0, kMaxMillis>(
+        "election-timeout-max", "And no more than that. 0: ten times election-timeout."),
     Number<&C::heartbeat_interval_ms, 1, kMaxMillis>("heartbeat-interval",
                                                      "The leader's pulse, ms."),
     Number<&C::lease_duration_ms, 1, kMaxMillis>(
@@ -308,6 +312,9 @@ std::string FaultOf(const Config& config) {
     return "election-timeout (" + text(config.election_timeout_ms) +
            " ms) must be more than twice heartbeat-interval (" +
            text(config.heartbeat_interval_ms) + " ms)";
+  }
+  if (ElectionTimeoutMostMs(config) < config.election_timeout_ms) {
+    return "election-timeout-max must not be below election-timeout";
   }
   // What a member promises with a lease; it must be over long before an election is due.
   const uint64_t promise_ms =

@@ -55,6 +55,9 @@ void Exporter::AddConsensus() {
   catalog_.Add("kvorum_raft_snapshot_index", "Log index of the newest snapshot.", snapshot_index_);
   catalog_.Add("kvorum_raft_log_bytes", "Payload bytes of the log that is kept in memory.",
                log_bytes_);
+  catalog_.Add("kvorum_raft_election_timeout_seconds",
+               "Silence of the leader that starts an election, as it was measured.",
+               election_timeout_us_, {}, 1e-6);
   catalog_.Add("kvorum_raft_uncommitted_bytes", "Proposed and not committed bytes.",
                uncommitted_bytes_);
   catalog_.Add("kvorum_proposals_pending", "Proposals that wait to be applied.",
@@ -72,6 +75,12 @@ void Exporter::AddConsensus() {
                member.reads_by_quorum, {{"mode", "quorum"}});
   catalog_.Add("kvorum_leases_dropped_total", "Leases given up because clocks disagreed.",
                member.leases_dropped);
+  catalog_.Add("kvorum_leadership_handed_over_total",
+               "Times this node gave its leadership up because it was sick.",
+               member.handed_over_disk, {{"why", "disk"}});
+  catalog_.Add("kvorum_leadership_handed_over_total",
+               "Times this node gave its leadership up because it was sick.",
+               member.handed_over_loop, {{"why", "loop"}});
   catalog_.Add("kvorum_commit_latency_seconds", "From proposal to commit.", member.commit_us);
   catalog_.Add("kvorum_apply_latency_seconds", "Applying one log entry.", member.apply_us);
 }
@@ -239,6 +248,7 @@ void Exporter::Publish() {
   snapshot_index_.Set(signed_value(core.snapshot().index.value()));
   proposals_pending_.Set(signed_value(member.proposals_pending()));
   uncommitted_bytes_.Set(signed_value(core.uncommitted_bytes()));
+  election_timeout_us_.Set(core.election_timeout_us());
   log_bytes_.Set(signed_value(core.log().bytes()));
   const Micros finished = member.taker().stats().finished_at.Get();
   snapshot_age_us_.Set(finished == 0 ? 0 : node_.now().boot_us - finished);

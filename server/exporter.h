@@ -68,6 +68,7 @@ class Exporter {
   Gauge proposals_pending_;
   Gauge uncommitted_bytes_;
   Gauge log_bytes_;
+  Gauge election_timeout_us_;
   Gauge snapshot_age_us_;
   Gauge store_bytes_;
   Gauge keys_;

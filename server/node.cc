@@ -22,6 +22,7 @@ replica::Options MemberOptions(const Config& config, uint64_t seed) {
   options.raft.id = config.node_id;
   options.raft.bootstrap = BootstrapOf(config);
   options.raft.election_timeout_us = Micros{config.election_timeout_ms} * 1000;
+  options.raft.election_timeout_most_us = Micros{ElectionTimeoutMostMs(config)} * 1000;
   options.raft.heartbeat_us = Micros{config.heartbeat_interval_ms} * 1000;
   options.raft.lease_us = Micros{config.lease_duration_ms} * 1000;
   options.raft.clock_drift_percent = static_cast<int>(config.clock_drift_percent);
@@ -462,6 +463,15 @@ void Node::LeadershipChanged() {
   seams_.host.Log(Host::Level::kNotice, line);
 }
 
+void Node::Happened(replica::Event event) {
+  seams_.host.Record(EventLog::Line(config_.node_id, events_.Add(now().wall_ms, std::move(event))));
+}
+
+void Node::Halt(const Status& why) {
+  Happened({"halts", member_.core().term(), {{"why", why.message()}}});
+  seams_.host.Halt(why);
+}
+
 void Node::Send(NodeId to, raft::Message message) {
   seams_.wire.SendToPeer(to, PeerMessage(std::move(message)));
 }
@@ -497,7 +507,8 @@ void Node::CarriedRefused(Session& session, resp::Protocol protocol, bool mute) 
 void Node::BeginDrain() {
   if (draining_) return;
   draining_ = true;
-  member_.TransferLeadership(NodeId());
+  Happened({"stops", member_.core().term(), {}});
+  member_.TransferLeadership(NodeId(), "stops");
 }
 
 bool Node::Drained() const {

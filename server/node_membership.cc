@@ -70,7 +70,7 @@ Result<std::string> Node::Meet(disk::Acquaintances& met, NodeId other, uint64_t 
 }
 
 bool Node::FarewellOver() const {
-  const Micros farewell = 2 * member_.core().options().election_timeout_us;
+  const Micros farewell = 2 * member_.core().election_timeout_us();
   return removed_at_ != 0 && now().boot_us - removed_at_ > farewell;
 }
 

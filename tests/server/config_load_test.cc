@@ -237,7 +237,7 @@ TEST_F(ConfigLoad, TheWholeMustMakeSense) {
             "election-timeout (100 ms) must be more than twice heartbeat-interval (50 ms)");
   EXPECT_EQ(Load({"--lease-duration", "100"}),
             "lease-duration stretched by clock-drift-percent (150 ms) must be less than half of "
-            "election-timeout (300 ms)");
+            "election-timeout (150 ms)");
   EXPECT_EQ(Load({"--output-soft-limit", "65mb"}),
             "output-soft-limit must not exceed output-hard-limit");
   EXPECT_EQ(Load({"--client-query-buffer-limit", "64mb"}),

@@ -129,6 +129,8 @@ Plan Plan::Swarm(uint64_t seed) {
   plan.snapshot_log_bytes = static_cast<uint64_t>(rng.Between(2, 64)) << 10;
   plan.keep_log_bytes = plan.snapshot_log_bytes / static_cast<uint64_t>(rng.Between(2, 8));
   plan.skew_percent = rng.OneIn(1, 2) ? 0 : static_cast<int>(rng.Between(1, 20));
+  constexpr uint32_t kElectionMost[] = {1, 1, 3, 10};
+  plan.election_most = kElectionMost[rng.Below(std::size(kElectionMost))];
   plan.duel = rng.OneIn(1, 10);
   if (plan.duel) MakeDuel(rng, plan);
   plan.faults = MakeSchedule(plan);

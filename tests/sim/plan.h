@@ -99,6 +99,7 @@ struct Plan {
   bool lease_reads = true;
   uint32_t lease_ms = 10;
   uint32_t election_ms = 150;
+  uint32_t election_most = 1;  // times election_ms
   uint32_t heartbeat_ms = 40;
   uint64_t segment_bytes = 32 << 10;
   uint64_t snapshot_log_bytes = 16 << 10;

@@ -47,6 +47,7 @@ SimNode::SimNode(World& world, NodeId id, uint64_t seed)
   config_.keep_log_bytes = plan.keep_log_bytes;
   config_.wal_segment_bytes = plan.segment_bytes;
   config_.election_timeout_ms = plan.election_ms;
+  config_.election_timeout_max_ms = plan.election_ms * plan.election_most;
   config_.heartbeat_interval_ms = plan.heartbeat_ms;
   config_.election_park_timeout_ms = 800;
   config_.indoubt_timeout_ms = 2'000;

@@ -304,7 +304,8 @@ void World::MajorityServes() {
     return std::find(healthy.begin(), healthy.end(), Leader()) != healthy.end();
   };
   // Ten election timeouts, and what long turns may take.
-  const Micros patience = Micros{10'000} * plan_.election_ms + 20 * plan_.long_turn_most_us;
+  const Micros patience =
+      Micros{10'000} * plan_.election_ms * plan_.election_most + 20 * plan_.long_turn_most_us;
   if (!RunUntil(serves, patience) && report_.ok) {
     Fail("a healthy majority does not serve:" + names + States());
   }
