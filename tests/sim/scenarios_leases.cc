@@ -2,6 +2,7 @@
 //
 // Scenarios 101 to 111: leases, elections on evidence, carried commands.
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,77 @@ void VoteRightAfterARestart(Lab& lab) {  // 101
     lab.Run(lab.ET(2));
   }
   lab.Expect(leader != NodeId(), "a leader");
+}
+
+// Nobody writes: only the promise stands between the candidate and the vote, not the log.
+void KeepReading(Lab& lab, NodeId leader, Micros length) {
+  const Micros end = lab.world().events().now() + length;
+  while (lab.world().events().now() < end && !lab.failed()) {
+    lab.Ask(leader, {"GET", "probe"}, 5'000);
+    lab.Run(1'000);
+  }
+}
+
+void PromiseOfAFormerLife(Lab& lab) {  // 101
+  LongLeases(lab);
+  lab.plan.delay_most_us = 200;
+  lab.plan.sync_most_us = 200;
+  lab.Begin();
+  for (int i = 0; i < 4 && !lab.failed(); ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    const NodeId other = lab.Others(leader)[0];
+    const NodeId witness = lab.Others(leader)[1];
+    lab.Run(100'000);
+    lab.CutBoth(leader, other);
+    KeepReading(lab, leader, 80'000);
+    lab.Kill(witness);
+    lab.CutBoth(leader, witness);
+    lab.Start(witness);
+    lab.Run(3'200);  // the link between the two is up
+    lab.node(other).PeerUnreachable(leader);
+    KeepReading(lab, leader, 60'000);
+    lab.network().Heal();
+    lab.Run(lab.ET(2));
+  }
+}
+
+// A vote that was asked for while its giver was free comes when it has promised again.
+void PromiseBetweenTheVotes(Lab& lab) {  // 101
+  LongLeases(lab);
+  lab.plan.delay_most_us = 200;
+  lab.plan.sync_most_us = 200;
+  lab.Begin();
+  for (int i = 0; i < 4 && !lab.failed(); ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    const NodeId other = lab.Others(leader)[0];
+    const NodeId giver = lab.Others(leader)[1];
+    lab.Run(100'000);
+    lab.CutBoth(leader, other);
+    lab.CutBoth(leader, giver);
+    std::optional<server::PeerMessage> held;
+    lab.Tap([=, &held](NodeId from, NodeId to, const server::PeerMessage& message) {
+      const auto* raft = std::get_if<raft::Message>(&message);
+      if (raft == nullptr) return true;
+      if (from == giver) return !std::holds_alternative<raft::PreVote>(*raft);  // it does not run
+      if (to != giver || !std::holds_alternative<raft::Vote>(*raft)) return true;
+      held = message;
+      return false;
+    });
+    lab.Run(70'000);
+    lab.node(giver).PeerUnreachable(leader);
+    lab.node(other).PeerUnreachable(leader);
+    lab.Until([&held] { return held.has_value(); }, 20'000);
+    lab.network().Uncut(leader, giver);
+    lab.network().Uncut(giver, leader);
+    const raft::Core& core = lab.node(giver).node().member().core();
+    lab.Until([&] { return core.leader() == leader; }, 50'000);
+    lab.node(giver).PeerUnreachable(leader);
+    if (held) lab.network().Inject(other, giver, *held, 100);
+    lab.Untap();
+    KeepReading(lab, leader, 50'000);
+    lab.network().Heal();
+    lab.Run(lab.ET(2));
+  }
 }
 
 void RefusedLinksToALivingLeader(Lab& lab) {  // 102
@@ -405,6 +477,8 @@ void ForwarderRestarts(Lab& lab) {  // 111
 
 constexpr Scenario kScenarios[] = {
     {101, "asked for a vote right after a restart", VoteRightAfterARestart},
+    {101, "what it promised in its former life", PromiseOfAFormerLife},
+    {101, "a promise between being asked and voting", PromiseBetweenTheVotes},
     {102, "links to a living leader are reset and refused", RefusedLinksToALivingLeader},
     {102, "answers to the leader come late", LateAnswers},
     {103, "only one follower sees the evidence", EvidenceAtOneOnly},

@@ -217,15 +217,21 @@ void ReplayEqualsLoad(Lab& lab) {  // 62
 // A cut of large values that takes many steps, while all of them change: what is loaded from it,
 // and the log behind it, must give what everybody else has.
 void ChangesBehindTheCut(Lab& lab) {  // 62
-  const NodeId leader = BeginLarge(lab);
-  lab.plan.think_most_us = 1'000;
-  for (int i = 0; i < 3 && !lab.failed(); ++i) {
+  constexpr int kKeys = 40;
+  lab.plan.snapshot_log_bytes = 64 << 20;
+  lab.plan.keep_log_bytes = 1 << 10;
+  lab.plan.segment_bytes = 512 << 10;
+  const NodeId leader = lab.Begin();
+  for (int key = 0; key < kKeys; ++key) {
+    lab.Ask(leader, {"SET", "large" + std::to_string(key), std::string(60'000, 'x')});
+  }
+  for (int i = 0; i < 2 && !lab.failed(); ++i) {
     const NodeId victim(1 + lab.rng.Below(3));
-    lab.node(victim).SlowDisk(15'000, 200'000);
+    lab.node(victim).SlowDisk(10'000, 150'000);
     RequestSnapshot(lab, victim);
     lab.Run(lab.Random(500, 5'000));
     std::vector<std::vector<std::string>> changes;
-    for (int key = 0; key < 12; ++key) {
+    for (int key = 0; key < kKeys; ++key) {
       changes.push_back({"APPEND", "large" + std::to_string(key), lab.Unique()});
     }
     SimClient& client = lab.Client();
