@@ -67,6 +67,10 @@ class SimNode {
   [[nodiscard]] uint64_t Digest() const { return process_->node->machine().Digest(); }
   [[nodiscard]] std::string Name() const { return "node " + std::to_string(id_.value()); }
   [[nodiscard]] Micros DiskLatency();
+  // What its clocks call so long, in true time.
+  [[nodiscard]] Micros TrueLength(Micros length) const {
+    return length * 1'000'000 / rate_millionths_;
+  }
 
   // ---- inputs -----------------------------------------------------------------------------------
   // Runs inside the turn that is going on, or inside the next one.
