@@ -2,7 +2,7 @@
 # Every target installs the Debian or Ubuntu packages that it misses (with sudo when not root) and
 # says what it does. The logic is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help build cluster cluster-stop test format lint asan tsan bench compat campaign mutants fuzz chaos clean
+.PHONY: help build cluster cluster-stop test format lint asan tsan bench failover compat campaign mutants fuzz chaos clean
 # The sizes of campaign, mutants, fuzz and chaos reach the scripts as they are.
 export SEEDS FIRST SCENARIOS COURSE FUZZ CHAOS CHAOS_SEED
 .NOTPARALLEL:
@@ -39,6 +39,11 @@ tsan:           ## the tests with threads under TSan
 bench:          ## side by side with redis-server and etcd on this machine
 	@scripts/install-packages build bench
 	@benchmark/run
+
+failover:       ## how long nobody is served when the leader dies, beside etcd and Redis: TRIALS=20
+	@scripts/install-packages build bench
+	@scripts/build release server
+	@python3 benchmark/failover.py --trials $(or $(TRIALS),20)
 
 compat:         ## other client libraries; needs their package registries
 	@scripts/build release server

@@ -14,6 +14,8 @@ namespace {
 
 // How long to wait after a snapshot that failed: a full disk is not asked every turn.
 constexpr Micros kSnapshotRetryUs = 1'000'000;
+// A sick leader tries to hand over no more often than once in so many election timeouts.
+constexpr Micros kHandOverEvery = 10;
 // What an entry costs in the log besides its payload, for deciding when to compact.
 constexpr size_t kEntryOverheadBytes = 64;
 
@@ -32,12 +34,17 @@ Member::Member(const Options& options, raft::Restart restart, store::Machine& ma
       now_(now),
       vote_barred_(!core_.MayVote()),
       snapshot_tried_at_(now.boot_us),
+      health_(options.raft.election_timeout_us, options.raft.heartbeat_us),
+      saved_to_(core_.log().last_index()),
       taker_(machine, snapshots, seams.background,
              [this](const raft::SnapshotMeta& meta) { OnSnapshotWritten(meta); }),
       streams_(
           snapshots, seams.background, seams.transport,
           [this](NodeId peer, Index index, bool installed) {
             core_.SnapshotDelivered(peer, index, installed);
+            Tell("snapshot-sent", {{"to", peer.value()},
+                                   {"index", index.value()},
+                                   {"result", installed ? "installed" : "failed"}});
           },
           [this](Index index) { suspect_ = index; }),
       inbox_(snapshots, seams.background,
@@ -64,13 +71,20 @@ void Member::BeginTurn(Now now) {
   if (std::abs(wall_passed - boot_passed) > kClockDisagreementUs) {
     core_.DropLease();
     stats_.leases_dropped.Add();
+    if (core_.IsLeader()) Tell("lease-dropped", {{"why", "clocks disagree"}});
   }
   now_ = now;
+  if (core_.IsLeader()) {
+    health_.TurnBegins(now.boot_us, core_.NextWakeup());
+  } else {
+    health_.Forgive();
+  }
   core_.Tick(now.boot_us);
 }
 
 void Member::EndTurn() {
   ProposePulse();
+  HandOverIfSick();
   CarryOut();
   ApplyCommitted();
   ExpireProposals();
@@ -120,6 +134,7 @@ void Member::Receive(NodeId from, raft::Message message) {
 
 void Member::Persisted(BatchNumber number) {
   persisted_ = std::max(persisted_, number);
+  health_.Persisted(number);
   core_.Persisted(number);
   while (!durable_.empty() && durable_.front().after <= persisted_) {
     raft::Outgoing& outgoing = durable_.front().outgoing;
@@ -171,7 +186,10 @@ void Member::ProposePulse() {
 void Member::CarryOut() {
   core_.Take(output_);
   const BatchNumber number = output_.save.number;
-  if (!output_.save.empty()) seams_.disk.Save(std::move(output_.save));
+  if (!output_.save.empty()) {
+    NoticeSave(output_.save);
+    seams_.disk.Save(std::move(output_.save));
+  }
   for (raft::Outgoing& outgoing : output_.send_now) {
     seams_.transport.Send(outgoing.to, std::move(outgoing.message));
   }
@@ -194,11 +212,13 @@ void Member::CarryOut() {
     }
   }
   for (const NodeId peer : output_.snapshots) {
+    Tell("snapshot-sending", {{"to", peer.value()}, {"index", core_.snapshot().index.value()}});
     streams_.Start(peer, core_.term(), core_.snapshot(), now_.boot_us);
   }
   if (vote_barred_ && core_.MayVote()) {
     vote_barred_ = false;
     seams_.disk.CaughtUp();
+    Tell("votes-again", {{"index", core_.commit().value()}});
   }
 }
 
@@ -286,6 +306,16 @@ void Member::NoticeLeadership() {
   if (core_.term() == seen_term_ && core_.leader() == seen_leader_ && serves == seen_serves_)
     return;
   const bool reads_died = !core_.IsLeader() || core_.term() != seen_term_;
+  if (core_.leader() == NodeId()) {
+    if (seen_leader_ != NodeId()) Tell("leader-lost", {{"leader", seen_leader_.value()}});
+  } else if (core_.leader() != seen_leader_ || core_.term() != seen_term_) {
+    if (core_.IsLeader()) {
+      Tell("elected", {{"last_index", core_.log().last_index().value()}});
+    } else {
+      Tell("follows", {{"leader", core_.leader().value()}});
+    }
+  }
+  if (serves && !seen_serves_) Tell("serves", {{"commit", core_.commit().value()}});
   seen_term_ = core_.term();
   seen_leader_ = core_.leader();
   seen_serves_ = serves;
@@ -295,6 +325,70 @@ void Member::NoticeLeadership() {
     seams_.clients.ReadsLost();
   }
   seams_.clients.LeadershipChanged();
+}
+
+// ---- leadership given up, and what is told of it
+// -------------------------------------------------
+
+bool Member::TransferLeadership(NodeId target, std::string_view why) {
+  const bool begun = !core_.IsTransferring();
+  if (!core_.TransferLeadership(target)) return false;
+  if (begun) Tell("hands-over", {{"why", std::string(why)}});
+  return true;
+}
+
+// Follower that is not known to be sick in the same way, the most advanced one; 0: none.
+NodeId Member::WellFollower(LeaderHealth::Sickness sickness) const {
+  NodeId best;
+  Index best_match;
+  for (const NodeId id : core_.voters()) {
+    const raft::Progress* progress = core_.ProgressOf(id);
+    if (progress == nullptr) continue;
+    if (now_.boot_us - progress->last_heard() > options_.raft.election_timeout_us) continue;
+    // Its disk has done what the own one has not.
+    if (sickness == LeaderHealth::Sickness::kDisk &&
+        progress->match() <= core_.log().durable_index()) {
+      continue;
+    }
+    if (best != NodeId() && progress->match() <= best_match) continue;
+    best = id;
+    best_match = progress->match();
+  }
+  return best;
+}
+
+void Member::HandOverIfSick() {
+  if (!Serves() || now_.boot_us < hand_over_from_) return;
+  const LeaderHealth::Sickness sickness = health_.Judge(now_.boot_us);
+  if (sickness == LeaderHealth::Sickness::kNone) return;
+  const NodeId target = WellFollower(sickness);
+  if (target == NodeId() || !TransferLeadership(target, NameOf(sickness))) return;
+  // While it tries nothing is served: one that nobody can relieve mostly serves as well as it can.
+  hand_over_from_ = now_.boot_us + kHandOverEvery * options_.raft.election_timeout_us;
+  health_.Forgive();
+  (sickness == LeaderHealth::Sickness::kDisk ? stats_.handed_over_disk : stats_.handed_over_loop)
+      .Add();
+}
+
+void Member::NoticeSave(const raft::Save& save) {
+  health_.Saving(save.number, now_.boot_us);
+  if (save.hard_state && save.hard_state->vote == core_.id()) {
+    Tell("campaigns", {{"last_index", core_.log().last_index().value()}});
+  } else if (save.hard_state && save.hard_state->vote != NodeId()) {
+    Tell("votes", {{"for", save.hard_state->vote.value()}});
+  }
+  if (save.reset_to) saved_to_ = save.reset_to->index;
+  if (save.entries.empty()) return;
+  if (save.entries.front().index <= saved_to_) {
+    Tell("log-truncated",
+         {{"from", save.entries.front().index.value()}, {"last_index", saved_to_.value()}});
+  }
+  saved_to_ = save.entries.back().index;
+}
+
+void Member::Tell(std::string_view name,
+                  std::vector<std::pair<std::string_view, Event::Value>> details) {
+  seams_.clients.Happened({name, core_.term(), std::move(details)});
 }
 
 // ---- snapshots --------------------------------------------------------------------------------
@@ -326,6 +420,7 @@ void Member::OnSnapshotWritten(const raft::SnapshotMeta& meta) {
     keep_from = keep_from - 1;
   }
   core_.SnapshotSaved(meta, keep_from);
+  Tell("snapshot-written", {{"index", meta.index.value()}});
   seams_.disk.Compact({log.base_index(), log.base_term(), meta.configuration});
 }
 
@@ -333,6 +428,7 @@ void Member::OnSnapshotReceived(NodeId from, const raft::SnapshotMeta& meta,
                                 std::shared_ptr<disk::SnapshotReader> reader) {
   if (core_.SnapshotReceived(meta)) {
     received_ = std::move(reader);
+    Tell("snapshot-received", {{"from", from.value()}, {"index", meta.index.value()}});
   } else {
     seams_.background.Run([reader = std::move(reader)]() mutable { reader.reset(); }, [] {});
   }
@@ -365,6 +461,9 @@ void Member::ContinueRestore(const std::shared_ptr<Restore>& restore) {
         } else if (restore->status.ok()) {
           restore->status = machine_.FinishLoad(restore->meta.index);
           restore_.reset();
+          if (restore->status.ok()) {
+            Tell("snapshot-installed", {{"index", restore->meta.index.value()}});
+          }
         }
         if (!restore->status.ok()) {
           seams_.clients.Halt(restore->status);

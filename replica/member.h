@@ -33,6 +33,7 @@
 #include "base/time.h"
 #include "disk/snapshot_store.h"
 #include "raft/core.h"
+#include "replica/leader_health.h"
 #include "replica/seams.h"
 #include "replica/snapshot_inbox.h"
 #include "replica/snapshot_streams.h"
@@ -72,9 +73,11 @@ struct MemberStats {
   Counter entries_applied;
   Counter reads_by_lease;
   Counter reads_by_quorum;
-  Counter leases_dropped;  // wall and boot clock disagreed
-  Histogram commit_us;     // proposal to commit, as the turn sees it
-  Histogram apply_us;      // one entry
+  Counter leases_dropped;    // wall and boot clock disagreed
+  Counter handed_over_disk;  // leadership, because the own disk stalls
+  Counter handed_over_loop;  // because turns begin late
+  Histogram commit_us;       // proposal to commit, as the turn sees it
+  Histogram apply_us;        // one entry
 };
 
 class Member {
@@ -105,7 +108,8 @@ class Member {
   raft::ChangeResult ProposeChange(const raft::Change& change) {
     return core_.ProposeChange(change);
   }
-  bool TransferLeadership(NodeId target) { return core_.TransferLeadership(target); }
+  // `why` is for the event log.
+  bool TransferLeadership(NodeId target, std::string_view why = "asked");
   // Takes a snapshot as soon as possible; no effect while one is running.
   void RequestSnapshot() { snapshot_requested_ = true; }
 
@@ -126,6 +130,7 @@ class Member {
   [[nodiscard]] const SnapshotTaker& taker() const { return taker_; }
   [[nodiscard]] bool restoring() const { return restore_ != nullptr; }
   [[nodiscard]] BatchNumber persisted() const { return persisted_; }
+  [[nodiscard]] const LeaderHealth& health() const { return health_; }
 
  private:
   struct Proposal {
@@ -161,7 +166,11 @@ class Member {
   void ResolveUpTo(const raft::SnapshotMeta& meta);
   void ExpireProposals();
   void ServeReads();
+  void HandOverIfSick();
+  [[nodiscard]] NodeId WellFollower(LeaderHealth::Sickness sickness) const;
   void NoticeLeadership();
+  void NoticeSave(const raft::Save& save);
+  void Tell(std::string_view name, std::vector<std::pair<std::string_view, Event::Value>> details);
   void OnSnapshotWritten(const raft::SnapshotMeta& meta);
   void OnSnapshotReceived(NodeId from, const raft::SnapshotMeta& meta,
                           std::shared_ptr<disk::SnapshotReader> reader);
@@ -191,6 +200,9 @@ class Member {
   std::shared_ptr<Restore> restore_;
   std::shared_ptr<disk::SnapshotReader> received_;  // of the snapshot to be restored in this turn
   Index suspect_;  // followers cannot read our snapshot at this index: it may be damaged
+  LeaderHealth health_;
+  Micros hand_over_from_ = 0;  // a sick leader does not try again before
+  Index saved_to_;             // the log that the disk has, or will have
   SnapshotTaker taker_;
   SnapshotStreams streams_;
   SnapshotInbox inbox_;

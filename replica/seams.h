@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "raft/messages.h"
 #include "raft/types.h"
+#include "replica/event.h"
 #include "store/machine.h"
 
 namespace kvorum::replica {
@@ -83,6 +84,8 @@ class Clients {
   virtual void ReadsLost() = 0;
   // Role, term or known leader changed, or a leader became ready.
   virtual void LeadershipChanged() = 0;
+  // For the event log.
+  virtual void Happened(Event event) = 0;
   // The member cannot go on and must not be asked anything again.
   virtual void Halt(const Status& why) = 0;
 };

@@ -57,6 +57,11 @@ inline constexpr size_t kRaftLogCommands = 32;
 inline constexpr size_t kRaftLogArguments = 16;
 inline constexpr size_t kRaftLogArgumentBytes = 128;
 
+// RAFT EVENTS: how many are kept and, unless asked otherwise, shown; and their file.
+inline constexpr size_t kEventsKept = 1024;
+inline constexpr size_t kEventsDefault = 32;
+inline constexpr uint64_t kEventFileBytes = uint64_t{4} << 20;
+
 static_assert(kBatchBytes < kMaxFrameBytes);
 static_assert(kForwardReplyBytes < kRemoteReplyBytes && kRemoteReplyBytes < kPeerQueueBytes);
 static_assert(replica::kSnapshotPieceBytes < kPeerQueueBytes);

@@ -124,6 +124,9 @@ void Info(LocalCall& call) {
   fields.Add("leases_dropped", member.stats().leases_dropped.Get());
   fields.Add("election_timeout_ms", options.election_timeout_us / 1000);
   fields.Add("heartbeat_interval_ms", options.heartbeat_us / 1000);
+  fields.Add("disk_waits_us", member.health().disk_waits(member.now().boot_us));
+  fields.Add("handed_over_sick",
+             member.stats().handed_over_disk.Get() + member.stats().handed_over_loop.Get());
   fields.Add("state_checked_index", call.node.watch().newest().index);
   fields.Add("state_divergences", call.node.watch().stats().divergences.Get());
   fields.Add("elections_started", core.stats().elections_started.Get());
@@ -293,6 +296,8 @@ void Help(LocalCall& call) {
   static constexpr std::string_view kLines[] = {
       "DIGEST",
       "    Return the newest hash over a part of the state, and where others were found equal.",
+      "EVENTS [<count>]",
+      "    Return the last <count> events of elections, votes, roles and snapshots (default: 32).",
       "INFO",
       "    Return what this member knows of itself, its log and its leader.",
       "LOG [<count>]",
@@ -368,6 +373,12 @@ constexpr CommandRow kSubcommands[] = {
      .docs = {"Returns the newest hash over a part of the state.", "7.2.0", "raft",
               "O(N) where N is the number of members"},
      .local = RaftDigest},
+    {.name = "raft|events",
+     .arity = -2,
+     .flags = kFlagsLocal | store::kAclDangerous,
+     .docs = {"Returns what happened to the group, as this member saw it.", "7.2.0", "raft",
+              "O(N) where N is the number of events"},
+     .local = RaftEvents},
     {.name = "raft|transfer",
      .arity = -2,
      .flags = kFlagsAdmin | store::kFlagBlocking,

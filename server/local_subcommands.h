@@ -18,6 +18,7 @@ void RaftDemote(store::LocalCall& call);
 std::string_view MembershipOf(const raft::Core& core, NodeId id);
 
 void RaftDigest(store::LocalCall& call);
+void RaftEvents(store::LocalCall& call);
 void RaftTransfer(store::LocalCall& call);
 void ClusterFailover(store::LocalCall& call);
 

@@ -19,6 +19,7 @@
 #include "server/boot.h"
 #include "server/clocks.h"
 #include "server/config_load.h"
+#include "server/event_file.h"
 #include "server/exporter.h"
 #include "server/join.h"
 #include "server/reactor.h"
@@ -82,6 +83,8 @@ int Serve(Config& config, disk::Files& files, Booted& booted) {
                                     reactor.Post([&reactor, number] { reactor.Persisted(number); });
                                   },
                               .failed = DiskFailed});
+  disk::PosixFiles event_files(config.dir);
+  EventFile event_file(event_files);
   WorkerThread worker(
       [&reactor](std::function<void()> function) { reactor.Post(std::move(function)); });
   BootStopwatch stopwatch;
@@ -91,6 +94,17 @@ int Serve(Config& config, disk::Files& files, Booted& booted) {
   Node node(config, std::move(booted.restart), *booted.machine, *booted.snapshots,
             {wal, worker, stopwatch, reactor.links(), reactor}, start, seed, ReadClocks());
   reactor.SetNode(&node, &*booted.acquaintances);
+  reactor.OnRecord([&](std::string line) {
+    event_file.Add(std::move(line));
+    worker.Run([&event_file] { (void)event_file.Write(); }, [] {});
+  });
+  const raft::Core& core = node.member().core();
+  replica::Event starts{
+      "starts",
+      core.term(),
+      {{"version", std::string(kVersion)}, {"last_index", core.log().last_index().value()}}};
+  if (!booted.note.empty()) starts.details.emplace_back("recovery", booted.note);
+  node.Happened(std::move(starts));
   if (Status status = reactor.Listen(); !status.ok()) return Fail(status);
   Exporter exporter(config, node, wal, *booted.wal, reactor.links());
   if (Status status = exporter.Start(); !status.ok()) return Fail(status);
@@ -102,6 +116,7 @@ int Serve(Config& config, disk::Files& files, Booted& booted) {
   const int code = reactor.Run();
   worker.Stop();
   wal.Stop();
+  (void)event_file.Write();
   exporter.Stop();
   spdlog::info("bye");
   return code;

@@ -462,6 +462,15 @@ void Node::LeadershipChanged() {
   seams_.host.Log(Host::Level::kNotice, line);
 }
 
+void Node::Happened(replica::Event event) {
+  seams_.host.Record(EventLog::Line(config_.node_id, events_.Add(now().wall_ms, std::move(event))));
+}
+
+void Node::Halt(const Status& why) {
+  Happened({"halts", member_.core().term(), {{"why", why.message()}}});
+  seams_.host.Halt(why);
+}
+
 void Node::Send(NodeId to, raft::Message message) {
   seams_.wire.SendToPeer(to, PeerMessage(std::move(message)));
 }
@@ -497,7 +506,8 @@ void Node::CarriedRefused(Session& session, resp::Protocol protocol, bool mute) 
 void Node::BeginDrain() {
   if (draining_) return;
   draining_ = true;
-  member_.TransferLeadership(NodeId());
+  Happened({"stops", member_.core().term(), {}});
+  member_.TransferLeadership(NodeId(), "stops");
 }
 
 bool Node::Drained() const {

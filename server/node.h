@@ -40,6 +40,7 @@
 #include "server/carrier.h"
 #include "server/config.h"
 #include "server/consistency_watch.h"
+#include "server/event_log.h"
 #include "server/peer_message.h"
 #include "server/session.h"
 #include "store/envelope.h"
@@ -67,6 +68,8 @@ class Host {
   // One line for the log. Text from clients was escaped.
   enum class Level : uint8_t { kDebug, kVerbose, kNotice, kWarning };
   virtual void Log(Level level, std::string_view line) = 0;
+  // One line for the file of events (server/event_log.h), without its end.
+  virtual void Record(std::string line) = 0;
 };
 
 struct NodeSeams {
@@ -184,6 +187,7 @@ class Node final : public replica::Clients, public replica::Transport {
   [[nodiscard]] const store::Machine& machine() const { return machine_; }
   [[nodiscard]] size_t carried_pending() const { return carrier_.pending(); }
   [[nodiscard]] const ConsistencyWatch& watch() const { return watch_; }
+  [[nodiscard]] const EventLog& events() const { return events_; }
   [[nodiscard]] const store::CommandIndex& commands() const { return index_; }
   [[nodiscard]] const NodeStats& stats() const { return stats_; }
   [[nodiscard]] const CommandStats* StatsOf(const store::CommandRow& row) const;
@@ -240,7 +244,8 @@ class Node final : public replica::Clients, public replica::Transport {
   void ReadsReady(replica::ReadTicket up_to) override;
   void ReadsLost() override;
   void LeadershipChanged() override;
-  void Halt(const Status& why) override { seams_.host.Halt(why); }
+  void Happened(replica::Event event) override;
+  void Halt(const Status& why) override;
   void Send(NodeId to, raft::Message message) override;
 
   // For Carrier: a carried command has its outcome.
@@ -405,6 +410,7 @@ class Node final : public replica::Clients, public replica::Transport {
   Micros removed_at_ = 0;  // 0: it was not
   Carrier carrier_;
   ConsistencyWatch watch_;
+  EventLog events_;
   // Answers for other nodes' clients, collected in a turn.
   struct RemoteReplies {
     uint64_t start = 0;

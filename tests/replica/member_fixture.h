@@ -123,6 +123,7 @@ class TestMember final : LogDisk, Transport, Stopwatch, Clients, store::ReplySin
   void ReadsReady(ReadTicket up_to) override;
   void ReadsLost() override { events_ += "reads lost\n"; }
   void LeadershipChanged() override {}
+  void Happened(Event event) override { told_.push_back(std::move(event)); }
   void Halt(const Status& why) override { events_ += "halt " + why.message() + "\n"; }
   resp::Reply* Begin(uint32_t /*command*/, const store::Origin* /*origin*/) override {
     return &reply_;
@@ -139,6 +140,7 @@ class TestMember final : LogDisk, Transport, Stopwatch, Clients, store::ReplySin
   Round newest_round_;  // of what was sent to kPeer
   std::vector<raft::SnapshotMeta> compactions_;
   std::string events_;
+  std::vector<Event> told_;
   std::string reply_bytes_;
   resp::Reply reply_{&reply_bytes_, resp::Protocol::kResp2};
   std::unique_ptr<Member> member_;

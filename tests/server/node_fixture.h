@@ -40,6 +40,8 @@ class TestNode final : replica::LogDisk, replica::Background, replica::Stopwatch
   [[nodiscard]] Config& config() { return config_; }
   [[nodiscard]] bool LeadsAndServes() const { return node_->member().Serves(); }
   [[nodiscard]] const std::vector<std::string>& logged() const { return logged_; }
+  // Lines of the file of events.
+  [[nodiscard]] const std::vector<std::string>& recorded() const { return recorded_; }
   [[nodiscard]] bool shutdown_requested() const { return shutdown_requested_; }
 
   TestClient& Connect(PortKind kind = PortKind::kCluster);
@@ -75,6 +77,7 @@ class TestNode final : replica::LogDisk, replica::Background, replica::Stopwatch
   void Halt(const Status& why) override;
   void RequestShutdown() override { shutdown_requested_ = true; }
   void Log(Level level, std::string_view line) override;
+  void Record(std::string line) override { recorded_.push_back(std::move(line)); }
 
   void Flush(Session& session);
 
@@ -88,6 +91,7 @@ class TestNode final : replica::LogDisk, replica::Background, replica::Stopwatch
   std::map<const Session*, std::unique_ptr<TestClient>> clients_;
   std::vector<std::unique_ptr<TestClient>> gone_;
   std::vector<std::string> logged_;
+  std::vector<std::string> recorded_;
   bool may_halt_ = false;
   std::string halted_;
   size_t queued_bytes_ = 0;

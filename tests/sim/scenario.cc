@@ -9,7 +9,7 @@ std::vector<Scenario> AllScenarios() {
   std::vector<Scenario> all;
   for (const std::span<const Scenario> group :
        {ElectionScenarios(), ReplicationScenarios(), SnapshotScenarios(), StorageScenarios(),
-        ClientScenarios(), LeaseScenarios(), MembershipScenarios()}) {
+        ClientScenarios(), LeaseScenarios(), MembershipScenarios(), ReadScenarios()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   std::sort(all.begin(), all.end(),

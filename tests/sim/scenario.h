@@ -26,6 +26,7 @@ std::span<const Scenario> StorageScenarios();
 std::span<const Scenario> ClientScenarios();  // time and client semantics
 std::span<const Scenario> LeaseScenarios();
 std::span<const Scenario> MembershipScenarios();
+std::span<const Scenario> ReadScenarios();
 
 // All of them, by number.
 std::vector<Scenario> AllScenarios();

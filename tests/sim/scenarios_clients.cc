@@ -40,6 +40,23 @@ void DriftingClocks(Lab& lab) {  // 85
   }
 }
 
+// Never long enough for an election, and so often that everybody waits for it.
+void StarvedLeader(Lab& lab) {  // 86
+  lab.plan.delay_most_us = 500;
+  lab.plan.sync_most_us = 1'000;
+  const NodeId leader = lab.Begin();
+  lab.Load(2);
+  const Term term = lab.term();
+  for (int i = 0; i < 8 && lab.leader() == leader; ++i) {
+    lab.node(leader).Pause(lab.ET(1) * 3 / 5);
+    lab.Run(lab.ET(1) * 4 / 5);
+  }
+  lab.Run(lab.ET(1));
+  lab.Expect(lab.leader() != leader, "another one leads");
+  lab.Expect(lab.node(leader).node().member().stats().handed_over_loop.Get() == 1, "on purpose");
+  lab.Expect(lab.term() - term == 1, "and without an election that somebody had to wait for");
+}
+
 void RandomStalls(Lab& lab) {  // 86
   lab.Begin();
   lab.Load(4);
@@ -191,6 +208,7 @@ constexpr Scenario kScenarios[] = {
     {84, "wall clocks jump by hours", WallClocks},
     {85, "clocks drift by 20 % either way, leases on", DriftingClocks},
     {86, "random stalls of up to 5 s", RandomStalls},
+    {86, "a leader whose turns are late again and again", StarvedLeader},
     {87, "expiry around failovers", ExpiryAroundFailover},
     {88, "a refusal means that nothing happened", RefusalsMeanNothingHappened},
     {89, "pipelines over changes of leader", Pipelines},

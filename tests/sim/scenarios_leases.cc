@@ -2,6 +2,9 @@
 //
 // Scenarios 101 to 111: leases, elections on evidence, carried commands.
 #include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "tests/sim/scenario.h"
 
@@ -53,6 +56,77 @@ void VoteRightAfterARestart(Lab& lab) {  // 101
     lab.Run(lab.ET(2));
   }
   lab.Expect(leader != NodeId(), "a leader");
+}
+
+// Nobody writes: only the promise stands between the candidate and the vote, not the log.
+void KeepReading(Lab& lab, NodeId leader, Micros length) {
+  const Micros end = lab.world().events().now() + length;
+  while (lab.world().events().now() < end && !lab.failed()) {
+    lab.Ask(leader, {"GET", "probe"}, 5'000);
+    lab.Run(1'000);
+  }
+}
+
+void PromiseOfAFormerLife(Lab& lab) {  // 101
+  LongLeases(lab);
+  lab.plan.delay_most_us = 200;
+  lab.plan.sync_most_us = 200;
+  lab.Begin();
+  for (int i = 0; i < 4 && !lab.failed(); ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    const NodeId other = lab.Others(leader)[0];
+    const NodeId witness = lab.Others(leader)[1];
+    lab.Run(100'000);
+    lab.CutBoth(leader, other);
+    KeepReading(lab, leader, 80'000);
+    lab.Kill(witness);
+    lab.CutBoth(leader, witness);
+    lab.Start(witness);
+    lab.Run(3'200);  // the link between the two is up
+    lab.node(other).PeerUnreachable(leader);
+    KeepReading(lab, leader, 60'000);
+    lab.network().Heal();
+    lab.Run(lab.ET(2));
+  }
+}
+
+// A vote that was asked for while its giver was free comes when it has promised again.
+void PromiseBetweenTheVotes(Lab& lab) {  // 101
+  LongLeases(lab);
+  lab.plan.delay_most_us = 200;
+  lab.plan.sync_most_us = 200;
+  lab.Begin();
+  for (int i = 0; i < 4 && !lab.failed(); ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    const NodeId other = lab.Others(leader)[0];
+    const NodeId giver = lab.Others(leader)[1];
+    lab.Run(100'000);
+    lab.CutBoth(leader, other);
+    lab.CutBoth(leader, giver);
+    std::optional<server::PeerMessage> held;
+    lab.Tap([=, &held](NodeId from, NodeId to, const server::PeerMessage& message) {
+      const auto* raft = std::get_if<raft::Message>(&message);
+      if (raft == nullptr) return true;
+      if (from == giver) return !std::holds_alternative<raft::PreVote>(*raft);  // it does not run
+      if (to != giver || !std::holds_alternative<raft::Vote>(*raft)) return true;
+      held = message;
+      return false;
+    });
+    lab.Run(70'000);
+    lab.node(giver).PeerUnreachable(leader);
+    lab.node(other).PeerUnreachable(leader);
+    lab.Until([&held] { return held.has_value(); }, 20'000);
+    lab.network().Uncut(leader, giver);
+    lab.network().Uncut(giver, leader);
+    const raft::Core& core = lab.node(giver).node().member().core();
+    lab.Until([&] { return core.leader() == leader; }, 50'000);
+    lab.node(giver).PeerUnreachable(leader);
+    if (held) lab.network().Inject(other, giver, *held, 100);
+    lab.Untap();
+    KeepReading(lab, leader, 50'000);
+    lab.network().Heal();
+    lab.Run(lab.ET(2));
+  }
 }
 
 void RefusedLinksToALivingLeader(Lab& lab) {  // 102
@@ -238,32 +312,53 @@ void CarriedOverLostLinks(Lab& lab) {  // 109
   lab.Expect(lab.world().figures().unknown == 0, "every outcome is learnt");
 }
 
+// `from` asks nobody for a vote, and `to` hears of no commit beyond `last`.
+Network::Tap Quiet(NodeId from, NodeId to, Index last) {
+  return [=](NodeId sender, NodeId receiver, server::PeerMessage& message) {
+    auto* raft = std::get_if<raft::Message>(&message);
+    if (raft == nullptr) return true;
+    if (sender == from && std::holds_alternative<raft::PreVote>(*raft)) return false;
+    if (receiver != to) return true;
+    if (auto* beat = std::get_if<raft::Heartbeat>(raft)) {
+      beat->commit = std::min(beat->commit, last);
+    }
+    if (auto* append = std::get_if<raft::Append>(raft)) {
+      append->commit = std::min(append->commit, last);
+    }
+    return true;
+  };
+}
+
 // A leader that has taken on a carried command is deposed, and elected again before it has heard
 // what stands in that command's place; its node has carried the command anew by then.
-void ElectedAgainUnknowing(Lab& lab) {  // 110
+void ElectedAgain(Lab& lab, bool handing_over) {
   lab.plan.delay_most_us = 300;
   lab.plan.sync_most_us = 2'000;
   lab.Begin();
   for (int i = 0; i < 6 && !lab.failed(); ++i) {
     const NodeId first = lab.WaitForLeader(lab.ET(10));
+    lab.Run(50'000);  // everybody knows
     const NodeId from = lab.Others(first)[0];
     const NodeId second = lab.Others(first)[1];
     const raft::Core& core = lab.node(first).node().member().core();
     const Term term = core.term();
-    // It hears and is not heard; what it hears of commits ends here.
+    // It hears and is not heard; what it hears of commits ends here. `from` wants nothing.
     lab.network().Cut(first, from);
     lab.network().Cut(first, second);
     const Index last = core.log().last_index();
-    lab.Tap([=](NodeId, NodeId to, const server::PeerMessage& message) {
-      const auto* raft = std::get_if<raft::Message>(&message);
-      if (raft == nullptr || to != first) return true;
-      if (const auto* beat = std::get_if<raft::Heartbeat>(raft)) return beat->commit <= last;
-      const auto* append = std::get_if<raft::Append>(raft);
-      return append == nullptr || append->commit <= last;
-    });
+    lab.Tap(Quiet(from, first, last));
     SimClient& client = lab.Client();
     client.Use(from, PortKind::kProxy);
-    client.AskAll({{"INCR", "counter"}, {"APPEND", "key", lab.Unique()}});
+    std::vector<std::vector<std::string>> commands{{"INCR", "counter"}};
+    for (int n = 0; n < 4; ++n) commands.push_back({"APPEND", "key", lab.Unique()});
+    client.AskAll(commands);
+    lab.Run(1'500);
+    if (handing_over) {  // what comes behind the first of them is parked at the leader
+      lab.Run(lab.Random(0, 3'000));
+      lab.node(first).Input(
+          [&lab, first, second] { lab.node(first).node().member().TransferLeadership(second); });
+      lab.Run(lab.Random(3'000, 6'000));
+    }
     lab.node(second).PeerUnreachable(first);
     lab.node(from).PeerUnreachable(first);
     lab.Until(
@@ -272,13 +367,72 @@ void ElectedAgainUnknowing(Lab& lab) {  // 110
                  lab.node(from).node().member().core().commit() > last;
         },
         lab.ET(4));
+    // It gets the rest, too, else nobody would elect it.
+    lab.network().Uncut(first, from);
+    lab.network().Uncut(first, second);
+    const raft::Core& follower = lab.node(from).node().member().core();
+    lab.Until(
+        [&] { return client.idle() && core.log().last_index() >= follower.log().last_index(); },
+        lab.ET(2));
     lab.Kill(second);
-    lab.Untap();
+    lab.Tap(Quiet(from, NodeId(), Index()));
     lab.network().Heal();
+    // The same client has more to be carried as soon as somebody leads, and sooner than that one
+    // can commit anything.
+    lab.node(from).SlowDisk(5'000, 200'000);
+    lab.Until([&] { return follower.leader() == NodeId(); }, lab.ET(1));
+    if (!handing_over && client.idle()) client.Ask({"APPEND", "key", lab.Unique()});
     lab.WaitForLeader(lab.ET(10));
+    lab.Untap();
     lab.Run(lab.Random(20'000, 400'000));
     lab.Start(second);
     lab.Run(100'000);
+  }
+}
+
+void ElectedAgainUnknowing(Lab& lab) { ElectedAgain(lab, false); }   // 110
+void ElectedAgainHandingOver(Lab& lab) { ElectedAgain(lab, true); }  // 110
+
+// What is repeated behind a lost link reaches a leader of a later term that has died and forgotten
+// that it executed it: it must not say that it never did. The follower has not seen the log yet.
+void DelayedRepetition(Lab& lab) {  // 110
+  lab.plan.delay_most_us = 300;
+  lab.plan.sync_most_us = 500;
+  lab.plan.snapshot_log_bytes = 1 << 20;
+  lab.Begin();
+  for (int i = 0; i < 4 && !lab.failed(); ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(10));
+    const NodeId from = lab.Others(leader)[0];
+    lab.Run(100'000);
+    bool answered = false;
+    lab.Tap([=, &answered](NodeId sender, NodeId to, const server::PeerMessage& message) {
+      const bool reply = std::holds_alternative<server::ForwardReply>(message);
+      if (to == from && reply) return answered;
+      const auto* raft = std::get_if<raft::Message>(&message);
+      if (raft == nullptr) return true;
+      // Nobody else is to lead.
+      if (sender != leader && std::holds_alternative<raft::PreVote>(*raft)) return false;
+      return to != from || !std::holds_alternative<raft::Append>(*raft);
+    });
+    SimClient& client = lab.Client();
+    client.Use(from, PortKind::kProxy);
+    client.AskAll({{"INCR", "counter"}, {"APPEND", "key", lab.Unique()}});
+    lab.Run(6'000);
+    // It is back before anybody takes it for dead. What it is sent from now on waits until it
+    // leads.
+    lab.network().Clog(from, leader);
+    lab.Kill(leader);
+    lab.Start(leader);
+    answered = true;
+    lab.Run(5'000);
+    for (const NodeId id : lab.Others(leader)) {
+      if (id != from) lab.node(id).PeerUnreachable(leader);
+    }
+    lab.WaitForLeader(lab.ET(3));
+    lab.network().Open(from, leader);
+    lab.Run(lab.Random(10'000, 30'000));
+    lab.Untap();
+    lab.Run(lab.Random(100'000, 400'000));
   }
 }
 
@@ -323,6 +477,8 @@ void ForwarderRestarts(Lab& lab) {  // 111
 
 constexpr Scenario kScenarios[] = {
     {101, "asked for a vote right after a restart", VoteRightAfterARestart},
+    {101, "what it promised in its former life", PromiseOfAFormerLife},
+    {101, "a promise between being asked and voting", PromiseBetweenTheVotes},
     {102, "links to a living leader are reset and refused", RefusedLinksToALivingLeader},
     {102, "answers to the leader come late", LateAnswers},
     {103, "only one follower sees the evidence", EvidenceAtOneOnly},
@@ -335,6 +491,8 @@ constexpr Scenario kScenarios[] = {
     {109, "carried commands over links that break", CarriedOverLostLinks},
     {110, "a carried command delayed past two elections", DelayedForward},
     {110, "elected again, not knowing what became of a carried command", ElectedAgainUnknowing},
+    {110, "the same while leadership was being handed on", ElectedAgainHandingOver},
+    {110, "a repeated command delayed past a restart and an election", DelayedRepetition},
     {111, "the forwarder restarts with the same id", ForwarderRestarts},
 };
 

@@ -2,6 +2,8 @@
 //
 // Scenarios 53 to 63: snapshots.
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "tests/sim/scenario.h"
 
@@ -212,6 +214,73 @@ void ReplayEqualsLoad(Lab& lab) {  // 62
   }
 }
 
+// A cut of large values that takes many steps, while all of them change: what is loaded from it,
+// and the log behind it, must give what everybody else has.
+void ChangesBehindTheCut(Lab& lab) {  // 62
+  constexpr int kKeys = 40;
+  lab.plan.snapshot_log_bytes = 64 << 20;
+  lab.plan.keep_log_bytes = 1 << 10;
+  lab.plan.segment_bytes = 512 << 10;
+  const NodeId leader = lab.Begin();
+  for (int key = 0; key < kKeys; ++key) {
+    lab.Ask(leader, {"SET", "large" + std::to_string(key), std::string(60'000, 'x')});
+  }
+  for (int i = 0; i < 2 && !lab.failed(); ++i) {
+    const NodeId victim(1 + lab.rng.Below(3));
+    lab.node(victim).SlowDisk(10'000, 150'000);
+    RequestSnapshot(lab, victim);
+    lab.Run(lab.Random(500, 5'000));
+    std::vector<std::vector<std::string>> changes;
+    for (int key = 0; key < kKeys; ++key) {
+      changes.push_back({"APPEND", "large" + std::to_string(key), lab.Unique()});
+    }
+    SimClient& client = lab.Client();
+    client.Use(leader, PortKind::kProxy);
+    client.AskAll(changes);
+    lab.Until(
+        [&] {
+          return client.idle() && lab.node(victim).alive() &&
+                 !lab.node(victim).node().member().taker().running();
+        },
+        2'000'000);
+    lab.Kill(victim);
+    lab.Run(1'000);
+    lab.Start(victim);
+    lab.Run(lab.ET(3));
+  }
+}
+
+// What is being written when a snapshot takes its place says nothing about what comes after it.
+void InstalledOverWhatIsBeingSaved(Lab& lab) {  // 60
+  lab.plan.snapshot_log_bytes = 1 << 20;
+  lab.plan.keep_log_bytes = 512;
+  lab.plan.delay_most_us = 300;
+  lab.plan.sync_most_us = 300;
+  const NodeId old = lab.Begin();
+  lab.Ask(old, {"SET", "probe", lab.Unique()});
+  lab.Run(50'000);
+  lab.Isolate(old);
+  // Only what is begun now takes long.
+  lab.node(old).SlowDisk(2'000'000, 3'000);
+  for (int i = 0; i < 60; ++i) {
+    SimClient& client = lab.Client();
+    client.Use(old, PortKind::kCluster);
+    client.Ask({"SET", "lost" + std::to_string(i), lab.Unique()});
+    lab.Run(400);
+  }
+  for (const NodeId id : lab.Others(old)) lab.node(id).PeerUnreachable(old);
+  const auto other = [&] { return lab.leader() != NodeId() && lab.leader() != old; };
+  lab.Until(other, lab.ET(6));
+  lab.Expect(other(), "another leader");
+  for (int i = 0; i < 5; ++i) {
+    lab.Ask(lab.leader(), {"SET", "probe", std::string(2'000, 'x') + lab.Unique()});
+  }
+  for (const NodeId id : lab.Others(old)) RequestSnapshot(lab, id);
+  lab.Run(60'000);
+  lab.network().Heal();
+  lab.Run(3'000'000);
+}
+
 void CarriedAcrossASnapshot(Lab& lab) {  // 63
   lab.plan.snapshot_log_bytes = 2 << 10;
   lab.plan.keep_log_bytes = 512;
@@ -241,8 +310,10 @@ constexpr Scenario kScenarios[] = {
     {58, "messages while a snapshot is loaded", TrafficWhileLoading},
     {59, "damaged pieces", DamagedPieces},
     {60, "the log is truncated while a snapshot is written", LogTruncatedMeanwhile},
+    {60, "a snapshot installed over what is being saved", InstalledOverWhatIsBeingSaved},
     {61, "no space for a snapshot", NoSpaceForASnapshot},
     {62, "replay and load give equal states", ReplayEqualsLoad},
+    {62, "changes behind the cut of a long snapshot", ChangesBehindTheCut},
     {63, "carried commands across an installed snapshot", CarriedAcrossASnapshot},
 };
 

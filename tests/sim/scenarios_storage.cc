@@ -311,11 +311,30 @@ void StuckLeaderDisk(Lab& lab) {  // 79
   const Term term = lab.term();
   lab.node(leader).SlowDisk(lab.Random(1'000'000, 10'000'000), 20'000'000);
   for (int i = 0; i < 8; ++i) {
-    lab.Expect(lab.Ask(leader, {"SET", "probe", lab.Unique()}, lab.ET(10)) == "+OK\r\n",
+    const NodeId now = lab.WaitForLeader(lab.ET(2));
+    lab.Expect(lab.Ask(now, {"SET", "probe", lab.Unique()}, lab.ET(10)) == "+OK\r\n",
                "writes go through the followers' disks");
     lab.Run(200'000);
   }
-  lab.Expect(lab.term() == term, "heartbeats do not wait for a disk");
+  lab.Expect(lab.leader() != leader, "the leadership went where a disk works");
+  lab.Expect(lab.node(leader).node().member().stats().handed_over_disk.Get() == 1, "on purpose");
+  lab.Expect(lab.term() - term == 1, "heartbeats do not wait for a disk");
+}
+
+// All disks are stuck: there is nobody who could do better, and the leader stays.
+void StuckDisks(Lab& lab) {  // 79
+  lab.plan.delay_most_us = 500;
+  lab.plan.sync_most_us = 1'000;
+  const NodeId leader = lab.Begin();
+  lab.Load(2);
+  lab.Run(50'000);
+  const Term term = lab.term();
+  for (const NodeId id : lab.world().Ids()) lab.node(id).StickDisk(2'000'000);
+  lab.Run(1'900'000);
+  lab.Expect(lab.leader() == leader && lab.term() == term, "the same leader");
+  lab.Expect(lab.Ask(lab.WaitForLeader(lab.ET(2)), {"SET", "probe", lab.Unique()}, lab.ET(10)) ==
+                 "+OK\r\n",
+             "OK");
 }
 
 void SlowFollowerDisk(Lab& lab) {  // 80
@@ -366,6 +385,7 @@ constexpr Scenario kScenarios[] = {
     {77, "read error at start", ReadErrorAtStart},
     {78, "names lost because the directory was not synced", LostNames},
     {79, "leader's disk takes seconds", StuckLeaderDisk},
+    {79, "all disks are stuck", StuckDisks},
     {80, "one slow follower disk", SlowFollowerDisk},
     {82, "crash between vote and entries", BetweenVoteAndEntries},
 };

@@ -80,6 +80,7 @@ SimClient::Pending SimClient::Begin(std::vector<std::string> argv) const {
   pending.op.argv = std::move(argv);
   pending.op.client = number_;
   pending.op.invoked = world_.events().now();
+  pending.committed = world_.watcher().committed();
   return pending;
 }
 
@@ -225,6 +226,12 @@ void SimClient::OneReply(const std::string& reply, server::Position position) {
   pending.op.reply = reply;
   pending.op.position = position.index;
   pending.op.rank = position.rank;
+  // Stricter than what clients can tell apart: whoever answers knows all that was committed.
+  if (position.index != Index() && position.index < pending.committed) {
+    world_.Fail(check::Describe(pending.op) + " is answered from index " +
+                std::to_string(position.index.value()) + ", but " +
+                std::to_string(pending.committed.value()) + " was committed when it was asked");
+  }
   Finish(std::move(pending), true);
 }
 

@@ -42,6 +42,7 @@ class SimClient {
   struct Pending {
     check::Op op;
     int attempts = 0;
+    Index committed;  // somewhere, when it was asked
     std::function<void(const check::Op&)> done;
   };
 

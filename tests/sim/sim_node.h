@@ -67,6 +67,10 @@ class SimNode {
   [[nodiscard]] uint64_t Digest() const { return process_->node->machine().Digest(); }
   [[nodiscard]] std::string Name() const { return "node " + std::to_string(id_.value()); }
   [[nodiscard]] Micros DiskLatency();
+  // What its clocks call so long, in true time.
+  [[nodiscard]] Micros TrueLength(Micros length) const {
+    return length * 1'000'000 / rate_millionths_;
+  }
 
   // ---- inputs -----------------------------------------------------------------------------------
   // Runs inside the turn that is going on, or inside the next one.
@@ -114,6 +118,7 @@ class SimNode {
   int64_t rate_millionths_;  // of true time
   UnixMs wall_offset_ms_ = 0;
   Micros paused_until_ = 0;
+  Micros machine_until_ = 0;                   // its boot clock was set back for a stop until then
   std::vector<std::function<void()>> asleep_;  // what waits for the end of the pause
   Micros disk_extra_us_ = 0;
   Micros disk_slow_until_ = 0;

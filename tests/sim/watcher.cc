@@ -4,8 +4,11 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
+#include "raft/quorum.h"
+#include "replica/limits.h"
 #include "store/envelope.h"
 #include "store/families.h"
 #include "tests/sim/sim_node.h"
@@ -20,6 +23,9 @@ std::string I(Index index) { return "index " + std::to_string(index.value()); }
 
 // One state in so many is hashed and compared.
 constexpr uint64_t kDigestEvery = 8;
+// The clocks of the nodes move in steps of their own, and a machine that stood still for no longer
+// than this is not noticed (replica/limits.h): what the drift bound leaves covers it.
+constexpr Micros kClockSlackUs = 1'000 + replica::kClockDisagreementUs;
 
 }  // namespace
 
@@ -52,6 +58,9 @@ void Watcher::Booted(SimNode& node, const raft::Restart& restart) {
   Life& life = lives_[node.id()] = Life{};
   life.applied = node.node().machine().applied();
   life.term = restart.hard_state.term;
+  life.vote_barrier = restart.vote_barrier;
+  life.ballot = restart.hard_state;
+  life.commit = node.node().member().core().commit();
   hard_states_[node.id()] = restart.hard_state;
 }
 
@@ -98,10 +107,26 @@ void Watcher::Sent(NodeId from, NodeId to, const server::PeerMessage& message) {
   const auto* raft = std::get_if<raft::Message>(&message);
   if (raft == nullptr) return;
   if (const auto* vote = std::get_if<raft::Vote>(raft)) {
+    if (vote->transfer) {
+      transfers_.insert({from, vote->term});
+    } else if (!votes_.contains({from, vote->term})) {
+      ExpectFree(from, vote->term);
+    }
     Voted(from, vote->term, from);
-    if (vote->transfer) transfers_.insert({from, vote->term});
+    ExpectNoBarrier(from);
   } else if (const auto* reply = std::get_if<raft::VoteReply>(raft)) {
-    if (reply->granted) Voted(from, reply->term, to);
+    if (!reply->granted) return;
+    Voted(from, reply->term, to);
+    ExpectNoBarrier(from);
+  } else if (const auto* beat = std::get_if<raft::Heartbeat>(raft)) {
+    SentRound(from, beat->term, beat->round);
+  } else if (const auto* heard = std::get_if<raft::HeartbeatReply>(raft)) {
+    Answered(from, to, heard->term, heard->round, Index());
+  } else if (const auto* got = std::get_if<raft::AppendReply>(raft)) {
+    Answered(from, to, got->term, got->round, got->ok ? got->match : Index());
+  } else if (const auto* holds = std::get_if<raft::InstallSnapshotReply>(raft)) {
+    Index& newest = installed_[from];
+    if (holds->installed) newest = std::max(newest, holds->index);
   } else if (const auto* pre = std::get_if<raft::PreVoteReply>(raft)) {
     if (!pre->granted && world_.node(from).alive() &&
         world_.node(from).node().member().core().leader() != NodeId()) {
@@ -112,13 +137,69 @@ void Watcher::Sent(NodeId from, NodeId to, const server::PeerMessage& message) {
     if (!core.IsLeader() || core.term() != append->term) {
       world_.Fail(N(from) + " sends entries in " + T(append->term) + ", which it does not lead");
     }
+    SentRound(from, append->term, append->round);
   }
+}
+
+void Watcher::SentRound(NodeId leader, Term term, Round round) {
+  Rounds& rounds = rounds_[term];
+  rounds.leader = leader;
+  rounds.sent_at.try_emplace(round, world_.events().now());
+}
+
+// Whoever answers a round lends its leader a lease that began when it was sent.
+void Watcher::Answered(NodeId from, NodeId to, Term term, Round round, Index match) {
+  Said& said = said_[{from, term}];
+  said.round = std::max(said.round, round);
+  said.match = std::max(said.match, match);
+  const auto rounds = rounds_.find(term);
+  if (rounds == rounds_.end() || rounds->second.leader != to) return;
+  const auto sent = rounds->second.sent_at.find(round);
+  if (sent == rounds->second.sent_at.end()) return;
+  Micros& bound = bound_until_[{from, term}];
+  bound = std::max(bound, sent->second + LeaseOf(to));
+}
+
+Micros Watcher::LeaseOf(NodeId leader) const {
+  return world_.node(leader).TrueLength(Micros{world_.plan().lease_ms} * 1000);
+}
+
+void Watcher::ExpectFree(NodeId voter, Term term) {
+  const auto end = bound_until_.lower_bound({voter, term});
+  for (auto it = bound_until_.lower_bound({voter, Term()}); it != end; ++it) {
+    const Micros left = it->second - world_.events().now();
+    if (left <= kClockSlackUs) continue;
+    world_.Fail(N(voter) + " votes in " + T(term) + ", and a lease of " + T(it->first.second) +
+                " that it has a part in goes on for " + std::to_string(left) + " us");
+  }
+}
+
+void Watcher::ExpectNoBarrier(NodeId voter) {
+  const SimNode& node = world_.node(voter);
+  if (!node.alive()) return;
+  const Index barrier = lives_[voter].vote_barrier;
+  if (node.node().member().core().commit() >= barrier) return;
+  world_.Fail(N(voter) + " votes without what it once had, up to " + I(barrier));
 }
 
 void Watcher::Delivered(NodeId from, NodeId to, const server::PeerMessage& message) {
   const auto* raft = std::get_if<raft::Message>(&message);
-  if (raft == nullptr || !std::holds_alternative<raft::InstallSnapshot>(*raft)) return;
+  if (raft == nullptr) return;
   Life& life = lives_[to];
+  const auto heard = [&](Term term, Round round) {
+    if (life.role != raft::RoleKind::kLeader || life.term != term) return;
+    Round& newest = life.rounds_heard[from];
+    newest = std::max(newest, std::min(round, said_[{from, term}].round));
+  };
+  const auto arrived = [&](Term term, Round round) {
+    Round& newest = said_[{to, term}].heard;
+    newest = std::max(newest, round);
+  };
+  if (const auto* beat = std::get_if<raft::Heartbeat>(raft)) arrived(beat->term, beat->round);
+  if (const auto* append = std::get_if<raft::Append>(raft)) arrived(append->term, append->round);
+  if (const auto* reply = std::get_if<raft::HeartbeatReply>(raft)) heard(reply->term, reply->round);
+  if (const auto* reply = std::get_if<raft::AppendReply>(raft)) heard(reply->term, reply->round);
+  if (!std::holds_alternative<raft::InstallSnapshot>(*raft)) return;
   if (life.snapshot_from != NodeId() && life.snapshot_from != from) {
     Hit(Mark::kSnapshotAcrossLeaders);
   }
@@ -131,10 +212,82 @@ void Watcher::TurnEnded(SimNode& node) {
   Life& life = lives_[node.id()];
   const raft::Core& core = node.node().member().core();
   SeeLog(node, life, core);
+  SeeCommitRule(node, life, core);
+  SeeVote(node, life, core);
   SeeRole(node, life, core);
+  SeeKnowledge(node.id(), core);
+  SeeLease(node, life, core);
   SeeCommit(node.id(), core);
   SeeApplied(node, life);
   SeeCounters(node, life);
+}
+
+// 3.6.2: whoever leads commits by counting only what is of its own term, and the rest with it.
+void Watcher::SeeCommitRule(SimNode& node, const Life& life, const raft::Core& core) {
+  const bool led = life.role == raft::RoleKind::kLeader && life.term == core.term();
+  if (!led || !core.IsLeader() || core.commit() == life.commit) return;
+  if (core.log().TermAt(core.commit()) == core.term()) return;
+  world_.Fail(N(node.id()) + " leads " + T(core.term()) + " and commits " + I(core.commit()) +
+              " of " + T(core.log().TermAt(core.commit())) + " by counting");
+}
+
+// The vote for oneself is looked at when others are asked: only then it is known what for.
+void Watcher::SeeVote(SimNode& node, Life& life, const raft::Core& core) {
+  const raft::HardState ballot{core.term(), core.vote()};
+  if (ballot == life.ballot) return;
+  life.ballot = ballot;
+  const bool other = ballot.vote != NodeId() && ballot.vote != node.id();
+  if (other && !transfers_.contains({ballot.vote, ballot.term})) {
+    ExpectFree(node.id(), ballot.term);
+  }
+}
+
+// What a leader believes of a peer, that peer has said, and to the leader of this term.
+void Watcher::SeeKnowledge(NodeId node, const raft::Core& core) {
+  if (!core.IsLeader()) return;
+  for (const NodeId peer : core.configuration().Members()) {
+    const raft::Progress* progress = core.ProgressOf(peer);
+    if (progress == nullptr) continue;
+    const Said& said = said_[{peer, core.term()}];
+    if (progress->acked_round() > said.round) {
+      world_.Fail(N(node) + " takes a round of " + T(core.term()) + " for answered by " + N(peer) +
+                  ", which has not answered it");
+    }
+    if (progress->match() > std::max(said.match, installed_[peer])) {
+      world_.Fail(N(node) + " in " + T(core.term()) + " believes " + N(peer) + " to hold " +
+                  I(progress->match()) + ", which that has not said");
+    }
+  }
+}
+
+// By our own account: counted from when the newest round was sent that a majority has answered.
+void Watcher::SeeLease(SimNode& node, Life& life, const raft::Core& core) {
+  const uint64_t reads = node.node().member().stats().reads_by_lease.Get();
+  const uint64_t read_before = std::exchange(life.reads_by_lease, reads);
+  const Index before = std::exchange(life.lease_configuration, core.configuration_index());
+  if (!core.IsLeader() || core.configuration().IsSoleVoter(node.id())) return;
+  const auto newest_by = [&](const raft::Configuration& configuration) {
+    return raft::QuorumValue(configuration, [&](NodeId voter) {
+      return voter == node.id() ? Round::Max() : life.rounds_heard[voter];
+    });
+  };
+  // A round counts that the voters of its time have answered. Their promise outlives a change: who
+  // is elected by those that come needs them too, or an entry that these have answered later.
+  Round newest = newest_by(core.configuration());
+  const raft::Configuration& former = core.ConfigurationAt(before);
+  const bool alone = former.IsSoleVoter(node.id());
+  if (!alone && !former.voters.empty()) newest = std::max(newest, newest_by(former));
+  newest = life.lease_round = std::max(newest, life.lease_round);
+  if (alone) life.alone_until = world_.events().now() + LeaseOf(node.id());
+  if (reads == read_before || world_.events().now() <= life.alone_until) return;
+  const std::map<Round, Micros>& sent_at = rounds_[core.term()].sent_at;
+  const auto behind = sent_at.upper_bound(newest);
+  const Micros end = behind == sent_at.begin() ? 0 : std::prev(behind)->second + LeaseOf(node.id());
+  const Micros over = world_.events().now() - end;
+  if (over <= kClockSlackUs) return;
+  world_.Fail(N(node.id()) + " reads in " + T(core.term()) + " on a lease that is over since " +
+              std::to_string(over) + " us; the newest round that a majority has answered is " +
+              std::to_string(newest.value()));
 }
 
 void Watcher::SeeEntry(NodeId node, const raft::Entry& entry, Term prev_term) {
@@ -193,8 +346,14 @@ void Watcher::SeeRole(SimNode& node, Life& life, const raft::Core& core) {
       Hit(Mark::kCheckQuorum);
     }
   }
+  if (!core.IsLeader() || life.term != core.term()) {
+    life.rounds_heard.clear();
+    life.lease_round = Round();
+    life.alone_until = 0;
+  }
   life.role = core.role();
   life.term = core.term();
+  life.commit = core.commit();
   life.transferring = core.IsTransferring();
 }
 

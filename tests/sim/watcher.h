@@ -8,8 +8,15 @@
 //   log matching         entries of one index and term are equal, with equal predecessors
 //   leader completeness  a new leader has every entry that is committed
 //   state machine safety the same term is applied at an index everywhere; equal states at equal
-//   index durability           what is committed is on the platters of a majority, by our own
-//   account
+//                        indexes
+//   durability           what is committed is on the platters of a majority, by our own account;
+//                        only what is of the leader's own term is committed by counting
+//   knowledge            what a leader believes of a peer, that peer has said in this term
+//   leases               a read by lease is within it, and a vote behind every lease that its giver
+//                        has a part in: in true time, which no node can read
+//
+// Much of this could only be seen by a client that comes at the worst moment; here it is enough
+// that the moment was possible.
 #pragma once
 
 #include <cstdint>
@@ -63,9 +70,28 @@ class Watcher {
     uint64_t proposals_failed = 0;
     uint64_t indoubt = 0;
     uint64_t reads_by_quorum = 0;
+    uint64_t reads_by_lease = 0;
+    Index commit;
+    Index vote_barrier;
+    raft::HardState ballot;                // its term and vote, as far as they were looked at
+    std::map<NodeId, Round> rounds_heard;  // the newest answers that have reached it, as leader
     NodeId snapshot_from;
     Index configuration;
+    Index lease_configuration;  // in force when leases were looked at
+    Round lease_round;          // the newest that a quorum has answered, as leader
+    Micros alone_until = 0;     // the lease it had given itself as the only voter
     bool transferring = false;
+  };
+  // What a member has heard from the leader of a term, and said to it.
+  struct Said {
+    Round heard;
+    Round round;
+    Index match;
+  };
+  // When the rounds of a term were sent, in true time.
+  struct Rounds {
+    NodeId leader;
+    std::map<Round, Micros> sent_at;
   };
   // The disk model's truth, across lives.
   struct Platter {
@@ -82,6 +108,16 @@ class Watcher {
   void SeeApplied(SimNode& node, Life& life);
   void SeeCounters(SimNode& node, Life& life);
   [[nodiscard]] bool OnQuorum(const raft::Core& core, Index index) const;
+  void SeeCommitRule(SimNode& node, const Life& life, const raft::Core& core);
+  void SeeKnowledge(NodeId node, const raft::Core& core);
+  void SeeLease(SimNode& node, Life& life, const raft::Core& core);
+  void SeeVote(SimNode& node, Life& life, const raft::Core& core);
+  void SentRound(NodeId leader, Term term, Round round);
+  void Answered(NodeId from, NodeId to, Term term, Round round, Index match);
+  void ExpectFree(NodeId voter, Term term);
+  void ExpectNoBarrier(NodeId voter);
+  // How long a lease lasts that this node counts, in true time.
+  [[nodiscard]] Micros LeaseOf(NodeId leader) const;
   void Voted(NodeId voter, Term term, NodeId candidate);
   void ExpectDurable(NodeId voter, Term term, NodeId candidate);
   void Record(const raft::Entry& entry);
@@ -94,6 +130,10 @@ class Watcher {
   std::map<Term, NodeId> leaders_;
   std::map<std::pair<NodeId, Term>, NodeId> votes_;
   std::set<std::pair<NodeId, Term>> transfers_;
+  std::map<Term, Rounds> rounds_;
+  std::map<std::pair<NodeId, Term>, Said> said_;
+  std::map<NodeId, Index> installed_;  // the newest snapshot that it has said to hold
+  std::map<std::pair<NodeId, Term>, Micros> bound_until_;  // the end of what leases it lends
   std::map<Index, Term> committed_terms_;
   std::map<Index, Term> committed_in_;  // the term of who knew it first
   Index committed_;

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// More scripts of scenarios 3 and 6: reads that meet a change of leader, or a long log, at the
+// worst moment.
+#include <string>
+
+#include "tests/sim/scenario.h"
+
+namespace kvorum::sim {
+namespace {
+
+using server::PortKind;
+
+// Clients that wait for the node that will lead ask as soon as it does: it has committed the no-op
+// of its term, and far more is committed than it applies in a turn.
+void ReadsBeforeALongLogIsApplied(Lab& lab) {  // 3
+  lab.plan.snapshot_log_bytes = 64 << 20;
+  lab.plan.segment_bytes = 1 << 20;
+  lab.plan.lease_reads = lab.rng.OneIn(1, 2);
+  const NodeId first = lab.Begin();
+  for (int i = 0; i < 45; ++i) {
+    lab.Ask(first, {"SET", "large" + std::to_string(i % 3), std::string(120'000, 'x')});
+  }
+  lab.Ask(first, {"SET", "probe", lab.Unique()});
+  for (const NodeId id : lab.world().Ids()) {
+    lab.Kill(id);
+    lab.node(id).config().snapshot_log_bytes = 1 << 20;
+  }
+  for (const NodeId id : lab.world().Ids()) lab.Start(id);
+  for (const NodeId id : lab.world().Ids()) {
+    SimClient& client = lab.Client();
+    client.Use(id, PortKind::kProxy);
+    client.Ask({"GET", "probe"});
+  }
+  lab.WaitForLeader(lab.ET(20));
+  lab.Run(lab.ET(2));
+}
+
+// A deposed leader that does not know it yet: the answers to an old round are still on their way
+// when a new read comes, and confirm only what was asked before them.
+void ReadBehindAnOldRound(Lab& lab) {  // 6
+  lab.plan.lease_reads = false;
+  lab.plan.lease_ms = 2;
+  lab.plan.delay_most_us = 200;
+  lab.plan.sync_most_us = 200;
+  lab.Begin();
+  for (int i = 0; i < 4 && !lab.failed(); ++i) {
+    const NodeId old = lab.WaitForLeader(lab.ET(10));
+    lab.Ask(old, {"SET", "probe", lab.Unique()});
+    for (const NodeId id : lab.Others(old)) lab.network().Slow(id, old, 60'000);
+    lab.Run(lab.Random(0, 20'000));
+    SimClient& before = lab.Client();
+    before.Use(old, PortKind::kCluster);
+    before.Ask({"GET", "probe"});
+    lab.Run(2'000);
+    for (const NodeId id : lab.Others(old)) lab.network().Cut(old, id);
+    for (const NodeId id : lab.Others(old)) lab.node(id).PeerUnreachable(old);
+    const auto other = [&] { return lab.leader() != NodeId() && lab.leader() != old; };
+    lab.Until(other, 40'000);
+    if (other()) lab.Ask(lab.leader(), {"SET", "probe", lab.Unique()}, 10'000);
+    SimClient& behind = lab.Client();
+    behind.Use(old, PortKind::kCluster);
+    behind.Ask({"GET", "probe"});
+    lab.Run(150'000);
+    lab.network().Heal();
+    for (const NodeId id : lab.Others(old)) lab.network().Slow(id, old, 0);
+    lab.Run(lab.ET(1));
+  }
+  lab.Run(3'500'000);  // longer than a client waits
+  lab.Expect(lab.world().figures().unknown == 0, "no read is forgotten");
+}
+
+// Answers that were meant for a former term of whoever leads again: they confirm nothing of this
+// one.
+void AnswersToAFormerTerm(Lab& lab) {  // 6
+  lab.plan.delay_most_us = 400;
+  lab.plan.think_most_us = 3'000;
+  lab.plan.lease_reads = lab.rng.OneIn(1, 2);
+  const NodeId leader = lab.Begin();
+  lab.Load(4);
+  lab.Run(100'000);
+  lab.Tap([&lab](NodeId from, NodeId to, const server::PeerMessage& message) {
+    const auto* raft = std::get_if<raft::Message>(&message);
+    if (raft != nullptr && (std::holds_alternative<raft::HeartbeatReply>(*raft) ||
+                            std::holds_alternative<raft::AppendReply>(*raft))) {
+      lab.network().Inject(from, to, message, lab.Random(5'000, 150'000));
+    }
+    return true;
+  });
+  for (int i = 0; i < 5 && !lab.failed(); ++i) {
+    lab.Run(lab.Random(20'000, 60'000));
+    lab.MakeLeader(lab.Others(leader)[lab.rng.Below(2)]);
+    lab.MakeLeader(leader);
+  }
+}
+
+void NobodyWrites(Lab& lab) {  // 87
+  const NodeId leader = lab.Begin();
+  for (int i = 0; i < 3; ++i) {
+    lab.Ask(leader, {"SET", "ttl0", lab.Unique(), "PX", std::to_string(lab.Random(5, 60))});
+    lab.Run(200'000);
+    lab.Expect(lab.Ask(leader, {"GET", "ttl0"}) == "$-1\r\n", "it is gone although nobody writes");
+  }
+}
+
+constexpr Scenario kScenarios[] = {
+    {3, "reads while a long log is applied", ReadsBeforeALongLogIsApplied},
+    {6, "a read behind a round whose answers are still on their way", ReadBehindAnOldRound},
+    {6, "answers to a former term of whoever leads again", AnswersToAFormerTerm},
+    {87, "expiry while nobody writes", NobodyWrites},
+};
+
+}  // namespace
+
+std::span<const Scenario> ReadScenarios() { return kScenarios; }
+
+}  // namespace kvorum::sim
