@@ -19,7 +19,8 @@ namespace kvorum::disk {
 struct Identity {
   uint64_t cluster_id = 0;
   NodeId node;
-  // Drawn when the directory was made: an empty one under the same id is another (disk/acquaintances.h).
+  // Drawn when the directory was made: an empty one under the same id is another
+  // (disk/acquaintances.h).
   uint64_t incarnation = 0;
 
   friend bool operator==(const Identity&, const Identity&) = default;

@@ -35,7 +35,7 @@ enum class Fault : uint8_t {
 inline constexpr Fault kAllFaults[] = {Fault::kKill,     Fault::kPower,     Fault::kStop,
                                        Fault::kRestart,  Fault::kPartition, Fault::kReset,
                                        Fault::kSlowLink, Fault::kDisk,      Fault::kClock};
-// "churn": members come and go, most of the time, and what goes on happening to processes and disks.
+// "churn": members come and go, and processes, disks and clocks fail.
 inline constexpr Fault kMemberFaults[] = {Fault::kMembers, Fault::kMembers, Fault::kMembers,
                                           Fault::kKill,    Fault::kPower,   Fault::kStop,
                                           Fault::kRestart, Fault::kDisk,    Fault::kClock};

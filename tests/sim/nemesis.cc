@@ -126,7 +126,16 @@ void Nemesis::Processes(const Fault& fault) {
 
 // ---- members ----------------------------------------------------------------------------------
 
-void Nemesis::Change(const raft::Change& change, int tries) {
+size_t Nemesis::DamagedMembers() const {
+  size_t damaged = 0;
+  for (const NodeId id : world_.Members().Members()) {
+    damaged += world_.watcher().IsDamaged(id) ? 1 : 0;
+  }
+  return damaged;
+}
+
+void Nemesis::Change(raft::Change change, int tries) {
+  if (DamagedMembers() > 0) change.force = false;  // a majority could be left with no disk
   const NodeId leader = world_.Leader();
   const auto again = [this, change, tries] {
     if (tries > 0 && !stopped_) Later(60'000, [=, this] { Change(change, tries - 1); });
@@ -171,7 +180,8 @@ void Nemesis::Members(const Fault& fault) {
     case FaultKind::kReplaceNode:
       if (members.size() < 3) return;
       if (world_.node(one).alive()) world_.node(one).Die(disk::CrashMode::kRandomSectors, true);
-      if (rng.OneIn(1, 3)) {  // somebody gives it an empty disk and starts it as what it was
+      // Somebody gives it an empty disk and starts it as what it was. A minority may be lost so.
+      if (rng.OneIn(1, 3) && 2 * (DamagedMembers() + 1) < world_.Members().voters.size()) {
         world_.watcher().Damaged(one);
         world_.node(one).files().Restore(*disk::MemoryFiles().Save());
         world_.node(one).Start();

@@ -430,6 +430,30 @@ void EmptyDisk(Lab& lab) {  // 43
   MustBecomeVoter(lab, newcomer);
 }
 
+// Of four one is leaving; two of the three that stay are no majority of the four.
+void OldMajorityInJoint(Lab& lab) {  // 51
+  const NodeId leader = lab.Begin(4);
+  const std::vector<NodeId> others = lab.Others(leader);
+  lab.Tap([](NodeId, NodeId, server::PeerMessage& message) {
+    const auto* raft = std::get_if<raft::Message>(&message);
+    return raft == nullptr || !std::holds_alternative<raft::AppendReply>(*raft);
+  });
+  Propose(lab, leader, {.kind = Change::Kind::kRemove, .id = others[2]});
+  const auto joint = [&](NodeId id) {
+    return lab.node(id).node().member().core().configuration().IsJoint();
+  };
+  lab.Expect(lab.Until([&] { return joint(others[0]) && joint(others[1]); }, 500'000),
+             "both have the joint configuration");
+  lab.Run(20'000);
+  lab.Kill(leader);
+  lab.Kill(others[2]);
+  lab.Untap();
+  lab.Run(lab.ET(12));
+  lab.Expect(lab.leader() == NodeId(), "nobody leads without the old majority");
+  lab.Start(others[2]);
+  lab.WaitForLeader(kPatienceUs);
+}
+
 constexpr Scenario kScenarios[] = {
     {25, "a learner never leads", NeverLeads},
     {39, "changes of two leaders that do not know of each other", ChangesAcrossTerms},
@@ -444,6 +468,7 @@ constexpr Scenario kScenarios[] = {
     {49, "growth with newcomers out of reach", GrowthWithAbsentees},
     {50, "a removal that would lose the quorum", QuorumGuard},
     {51, "the leader crashes in a joint configuration", CrashInJoint},
+    {51, "the old majority is needed in a joint configuration", OldMajorityInJoint},
     {52, "clients of a removed node", ClientsOfARemovedNode},
 };
 

@@ -76,7 +76,7 @@ Micros SimNode::TrueTimeOf(Micros boot) const {
 void SimNode::Start() {
   if (alive() || halted_) return;
   ++life_;
-  paused_until_ = 0;
+  paused_until_ = machine_until_ = 0;
   asleep_.clear();
   files_.Resume();
   Result<server::Booted> booted = server::Boot(files_, config_, disk_rng_.Next() | 1);
@@ -120,7 +120,7 @@ void SimNode::Die(disk::CrashMode mode, bool silent) {
   process_.reset();
   doom_ = nullptr;
   ++life_;
-  paused_until_ = 0;
+  paused_until_ = machine_until_ = 0;
   asleep_.clear();
   files_.Crash(disk_rng_, mode);
   files_.Resume();
@@ -185,6 +185,7 @@ void SimNode::PauseMachine(Micros length) {
   Pause(length);
   // Until it wakes nobody asks its clocks, so it may lose the time now.
   boot_offset_ -= length * rate_millionths_ / 1'000'000;
+  machine_until_ = world_.events().now() + length;
 }
 
 // ---- the disk ---------------------------------------------------------------------------------
@@ -238,7 +239,12 @@ void SimNode::Mend() {
   disk_slow_until_ = disk_stuck_until_ = 0;
   files_.ClearFaults();
   files_.SetCapacity(UINT64_MAX);
-  paused_until_ = std::min(paused_until_, world_.events().now());
+  const Micros now = world_.events().now();
+  if (machine_until_ > now) {  // woken early: it has not lost that much
+    boot_offset_ += (machine_until_ - now) * rate_millionths_ / 1'000'000;
+    machine_until_ = 0;
+  }
+  paused_until_ = std::min(paused_until_, now);
   Wake();
 }
 

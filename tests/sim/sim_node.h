@@ -118,6 +118,7 @@ class SimNode {
   int64_t rate_millionths_;  // of true time
   UnixMs wall_offset_ms_ = 0;
   Micros paused_until_ = 0;
+  Micros machine_until_ = 0;                   // its boot clock was set back for a stop until then
   std::vector<std::function<void()>> asleep_;  // what waits for the end of the pause
   Micros disk_extra_us_ = 0;
   Micros disk_slow_until_ = 0;

@@ -263,11 +263,23 @@ void Watcher::SeeKnowledge(NodeId node, const raft::Core& core) {
 // By our own account: counted from when the newest round was sent that a majority has answered.
 void Watcher::SeeLease(SimNode& node, Life& life, const raft::Core& core) {
   const uint64_t reads = node.node().member().stats().reads_by_lease.Get();
-  if (std::exchange(life.reads_by_lease, reads) == reads) return;
+  const uint64_t read_before = std::exchange(life.reads_by_lease, reads);
+  const Index before = std::exchange(life.lease_configuration, core.configuration_index());
   if (!core.IsLeader() || core.configuration().IsSoleVoter(node.id())) return;
-  const Round newest = raft::QuorumValue(core.configuration(), [&](NodeId voter) {
-    return voter == node.id() ? Round::Max() : life.rounds_heard[voter];
-  });
+  const auto newest_by = [&](const raft::Configuration& configuration) {
+    return raft::QuorumValue(configuration, [&](NodeId voter) {
+      return voter == node.id() ? Round::Max() : life.rounds_heard[voter];
+    });
+  };
+  // A round counts that the voters of its time have answered. Their promise outlives a change: who
+  // is elected by those that come needs them too, or an entry that these have answered later.
+  Round newest = newest_by(core.configuration());
+  const raft::Configuration& former = core.ConfigurationAt(before);
+  const bool alone = former.IsSoleVoter(node.id());
+  if (!alone && !former.voters.empty()) newest = std::max(newest, newest_by(former));
+  newest = life.lease_round = std::max(newest, life.lease_round);
+  if (alone) life.alone_until = world_.events().now() + LeaseOf(node.id());
+  if (reads == read_before || world_.events().now() <= life.alone_until) return;
   const std::map<Round, Micros>& sent_at = rounds_[core.term()].sent_at;
   const auto behind = sent_at.upper_bound(newest);
   const Micros end = behind == sent_at.begin() ? 0 : std::prev(behind)->second + LeaseOf(node.id());
@@ -334,7 +346,11 @@ void Watcher::SeeRole(SimNode& node, Life& life, const raft::Core& core) {
       Hit(Mark::kCheckQuorum);
     }
   }
-  if (!core.IsLeader() || life.term != core.term()) life.rounds_heard.clear();
+  if (!core.IsLeader() || life.term != core.term()) {
+    life.rounds_heard.clear();
+    life.lease_round = Round();
+    life.alone_until = 0;
+  }
   life.role = core.role();
   life.term = core.term();
   life.commit = core.commit();

@@ -77,6 +77,9 @@ class Watcher {
     std::map<NodeId, Round> rounds_heard;  // the newest answers that have reached it, as leader
     NodeId snapshot_from;
     Index configuration;
+    Index lease_configuration;  // in force when leases were looked at
+    Round lease_round;          // the newest that a quorum has answered, as leader
+    Micros alone_until = 0;     // the lease it had given itself as the only voter
     bool transferring = false;
   };
   // What a member has heard from the leader of a term, and said to it.
