@@ -101,7 +101,6 @@ struct Put {
     PutU64(out, m.prev_index.value());
     PutU64(out, m.hint_index.value());
     PutU64(out, m.hint_term.value());
-    PutU8(out, m.lost ? 1 : 0);
   }
   void operator()(const Heartbeat& m) const {
     Head(Kind::kHeartbeat, m.term);
@@ -165,7 +164,6 @@ Message GetAppendReply(Reader& in, Term term) {
   m.prev_index = GetId<Index>(in);
   m.hint_index = GetId<Index>(in);
   m.hint_term = GetId<Term>(in);
-  m.lost = GetBool(in);
   return m;
 }
 

@@ -51,8 +51,7 @@ struct Append {
 };
 // ok: everything up to `match` is durable here and equal to the leader's log.
 // !ok: nothing matched at `prev_index`; the sender's log may agree no further than at
-// (`hint_index`, `hint_term`). `lost`: the sender has lost entries that it once acknowledged, so
-// what the leader believes about it is void.
+// (`hint_index`, `hint_term`). `round` is that of the message that is answered.
 struct AppendReply {
   Term term;
   Round round;
@@ -61,7 +60,6 @@ struct AppendReply {
   Index prev_index;
   Index hint_index;
   Term hint_term;
-  bool lost = false;
 };
 
 // Keeps authority and leases alive, carries read rounds (6.4) and the commit index. Answered at

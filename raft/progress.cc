@@ -32,9 +32,10 @@ void Progress::Sent(Index last, size_t bytes, Micros now) {
   inflight_bytes_ += bytes;
 }
 
-bool Progress::Acked(Index match) {
+bool Progress::Acked(Index match, Round newest) {
   if (match <= match_ && state_ != State::kProbe) return false;
   const bool news = match > match_;
+  if (news) match_round_ = newest;
   match_ = std::max(match_, match);
   next_ = std::max(next_, match_ + 1);
   if (state_ == State::kProbe) {

@@ -28,6 +28,8 @@ class Progress {
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] Index match() const { return match_; }
   [[nodiscard]] Index next() const { return next_; }
+  // What was sent in later rounds was sent to somebody who had acknowledged match().
+  [[nodiscard]] Round match_round() const { return match_round_; }
   [[nodiscard]] Round acked_round() const { return acked_round_; }
   [[nodiscard]] Micros last_heard() const { return last_heard_; }
   [[nodiscard]] Index snapshot_index() const { return snapshot_index_; }
@@ -55,8 +57,9 @@ class Progress {
   [[nodiscard]] bool CanSend() const;
   // One was sent, up to `last` (== next - 1 for an empty probe).
   void Sent(Index last, size_t bytes, Micros now);
-  // Everything up to `match` is durable there. Returns whether that is news.
-  bool Acked(Index match);
+  // Everything up to `match` is durable there; `newest` is the round sent last. Returns whether
+  // that is news.
+  bool Acked(Index match, Round newest);
   // The follower has no entry like ours at `prev_index`. Returns false for a stale reply.
   bool Rejected(Index prev_index, Index next_try);
   // The follower has lost what it once had: nothing is known of it any more. The one way for match
@@ -85,6 +88,7 @@ class Progress {
   Index told_commit_;     // highest commit index sent
   Index snapshot_index_;  // kSnapshot: what is being delivered
   Round acked_round_;
+  Round match_round_;
   Micros last_heard_;
   Micros probe_sent_at_ = 0;
   Micros round_trip_ = 0;

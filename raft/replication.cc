@@ -76,8 +76,7 @@ void Core::RejectAppend(Index prev, Index hint, Round round) {
                                                         .round = round,
                                                         .prev_index = prev,
                                                         .hint_index = hint,
-                                                        .hint_term = log_.TermAt(hint),
-                                                        .lost = !MayVote()});
+                                                        .hint_term = log_.TermAt(hint)});
 }
 
 void Core::OnHeartbeat(NodeId from, const Heartbeat& m) {
@@ -178,12 +177,13 @@ void Core::OnAppendReply(NodeId from, const AppendReply& m) {
   if (m.ok) {
     if (m.match > log_.last_index()) return;  // no follower of ours can say this: not for this log
     peer->progress.MeasuredAppend(m.match, now_);
-    if (peer->progress.Acked(m.match)) MaybeCommit();
+    if (peer->progress.Acked(m.match, leader.round)) MaybeCommit();
     return;
   }
   const Index agreed =
       log_.LastPossibleMatch(std::max(m.hint_index, log_.base_index()), m.hint_term);
-  if (m.lost && m.hint_index < peer->progress.match()) {
+  // What was sent after its acknowledgement was here, and is not matched there, was lost since.
+  if (m.hint_index < peer->progress.match() && m.round > peer->progress.match_round()) {
     stats_.matches_lost.Add();
     peer->progress.Forget(m.hint_index + 1);
     return;
@@ -231,7 +231,7 @@ void Core::SnapshotDelivered(NodeId peer, Index index, bool installed) {
     return;
   }
   if (installed && index <= log_.last_index()) {
-    if (p->progress.Acked(index)) MaybeCommit();
+    if (p->progress.Acked(index, std::get<Leader>(role_).round)) MaybeCommit();
   } else {
     p->progress.BecomeProbe();
   }

@@ -43,7 +43,7 @@ std::vector<Message> Samples() {
           VoteReply{Term(3), false},
           append,
           AppendReply{Term(7), Round(99), true, Index(12), Index(), Index(), Term()},
-          AppendReply{Term(7), Round(99), false, Index(), Index(10), Index(8), Term(5), true},
+          AppendReply{Term(7), Round(99), false, Index(), Index(10), Index(8), Term(5)},
           Heartbeat{Term(7), Index(9), Round(100)},
           HeartbeatReply{Term(7), Round(100)},
           InstallSnapshot{Term(7), {Index(5), Term(4), {NodeId(1), NodeId(2)}}, 3, 10, "bytes"},

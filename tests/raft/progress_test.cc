@@ -11,7 +11,7 @@ namespace {
 Progress Replicating(uint64_t match) {
   Progress p(Index(match + 1), 0);
   p.Sent(Index(match), 0, 0);
-  p.Acked(Index(match));
+  p.Acked(Index(match), Round());
   return p;
 }
 
@@ -20,7 +20,7 @@ TEST(Progress, ProbeWaitsForItsAnswer) {
   EXPECT_TRUE(p.CanSend());
   p.Sent(Index(7), 100, 0);
   EXPECT_FALSE(p.CanSend());
-  EXPECT_TRUE(p.Acked(Index(7)));
+  EXPECT_TRUE(p.Acked(Index(7), Round()));
   EXPECT_EQ(p.state(), Progress::State::kReplicate);
   EXPECT_EQ(p.next(), Index(8));
 }
@@ -32,7 +32,7 @@ TEST(Progress, WindowIsBoundedInMessagesAndBytes) {
     p.Sent(Index(i), 1, 0);
   }
   EXPECT_FALSE(p.CanSend());
-  EXPECT_TRUE(p.Acked(Index(10)));
+  EXPECT_TRUE(p.Acked(Index(10), Round()));
   EXPECT_TRUE(p.CanSend());
   EXPECT_EQ(p.inflight_messages(), kMaxInflightMessages - 10);
   Progress big = Replicating(0);
@@ -44,8 +44,8 @@ TEST(Progress, WindowIsBoundedInMessagesAndBytes) {
 TEST(Progress, StaleAnswersChangeNothing) {
   Progress p = Replicating(10);
   p.Sent(Index(20), 1, 0);
-  EXPECT_TRUE(p.Acked(Index(20)));
-  EXPECT_FALSE(p.Acked(Index(15)));
+  EXPECT_TRUE(p.Acked(Index(20), Round()));
+  EXPECT_FALSE(p.Acked(Index(15), Round()));
   EXPECT_EQ(p.match(), Index(20));
   EXPECT_FALSE(p.Rejected(Index(12), Index(3)));
   EXPECT_EQ(p.next(), Index(21));
@@ -83,7 +83,7 @@ TEST(Progress, SnapshotStopsEntriesUntilDelivered) {
   p.BecomeSnapshot(Index(40));
   EXPECT_FALSE(p.CanSend());
   EXPECT_FALSE(p.Rejected(Index(2), Index(1)));
-  EXPECT_TRUE(p.Acked(Index(40)));
+  EXPECT_TRUE(p.Acked(Index(40), Round()));
   EXPECT_EQ(p.state(), Progress::State::kProbe);
   EXPECT_EQ(p.next(), Index(41));
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/rng.h"
+#include "raft/quorum.h"
 #include "tests/sim/sim_node.h"
 #include "tests/sim/world.h"
 
@@ -126,16 +127,38 @@ void Nemesis::Processes(const Fault& fault) {
 
 // ---- members ----------------------------------------------------------------------------------
 
-size_t Nemesis::DamagedMembers() const {
-  size_t damaged = 0;
-  for (const NodeId id : world_.Members().Members()) {
-    damaged += world_.watcher().IsDamaged(id) ? 1 : 0;
-  }
-  return damaged;
+// A majority keeps good copies: that is what the cluster promises to live on. Of every
+// configuration that somebody has, committed or not.
+bool Nemesis::MayLose(NodeId node) const {
+  const auto survives = [&](const raft::Configuration::Ids& voters) {
+    size_t lost = 0;
+    for (const NodeId id : voters) lost += id == node || world_.watcher().IsDamaged(id) ? 1 : 0;
+    return voters.empty() || voters.size() - lost >= raft::Majority(voters.size());
+  };
+  const auto all_survive = [&](const raft::Configuration& configuration) {
+    return survives(configuration.voters) && survives(configuration.old_voters);
+  };
+  if (!all_survive(world_.Members())) return false;
+  const std::vector<NodeId> ids = world_.Ids();
+  return std::all_of(ids.begin(), ids.end(), [&](NodeId id) {
+    SimNode& one = world_.node(id);
+    return !one.alive() || all_survive(one.node().member().core().configuration());
+  });
+}
+
+bool Nemesis::DisksAreLost() const {
+  const std::vector<NodeId> ids = world_.Ids();
+  return std::any_of(ids.begin(), ids.end(),
+                     [&](NodeId id) { return world_.watcher().IsDamaged(id); });
 }
 
 void Nemesis::Change(raft::Change change, int tries) {
-  if (DamagedMembers() > 0) change.force = false;  // a majority could be left with no disk
+  if (DisksAreLost()) {  // with fewer voters, those that are left could be too few
+    change.force = false;
+    const bool fewer =
+        change.kind == raft::Change::Kind::kRemove || change.kind == raft::Change::Kind::kDemote;
+    if (fewer && !world_.watcher().IsDamaged(change.id)) return;
+  }
   const NodeId leader = world_.Leader();
   const auto again = [this, change, tries] {
     if (tries > 0 && !stopped_) Later(60'000, [=, this] { Change(change, tries - 1); });
@@ -181,7 +204,7 @@ void Nemesis::Members(const Fault& fault) {
       if (members.size() < 3) return;
       if (world_.node(one).alive()) world_.node(one).Die(disk::CrashMode::kRandomSectors, true);
       // Somebody gives it an empty disk and starts it as what it was. A minority may be lost so.
-      if (rng.OneIn(1, 3) && 2 * (DamagedMembers() + 1) < world_.Members().voters.size()) {
+      if (rng.OneIn(1, 3) && MayLose(one)) {
         world_.watcher().Damaged(one);
         world_.node(one).files().Restore(*disk::MemoryFiles().Save());
         world_.node(one).Start();
@@ -354,12 +377,8 @@ void Nemesis::Disk(const Fault& fault) {
   });
 }
 
-// A majority keeps good copies: that is what the cluster promises to live on.
 void Nemesis::Rot(const Fault& fault) {
-  size_t damaged = 0;
-  for (const NodeId id : world_.Ids()) damaged += world_.watcher().IsDamaged(id) ? 1 : 0;
-  const bool already = world_.watcher().IsDamaged(fault.node);
-  if (!already && damaged >= (world_.Ids().size() - 1) / 2) return;
+  if (!world_.watcher().IsDamaged(fault.node) && !MayLose(fault.node)) return;
   SimNode& node = world_.node(fault.node);
   if (node.halted()) return;
   if (node.alive()) node.Die(disk::CrashMode::kProcess, false);

@@ -30,7 +30,8 @@ class Nemesis {
   void Members(const Fault& fault);
   // Asks the leader of the day until it says yes, or for good.
   void Change(raft::Change change, int tries);
-  [[nodiscard]] size_t DamagedMembers() const;
+  [[nodiscard]] bool MayLose(NodeId node) const;
+  [[nodiscard]] bool DisksAreLost() const;
   void Kill(NodeId id, bool power, uint64_t dice, Micros down);
   void Rot(const Fault& fault);
   void CutFor(const std::vector<std::pair<NodeId, NodeId>>& cuts, Micros length);
