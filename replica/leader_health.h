@@ -8,7 +8,7 @@
 //   disk   what was given to the disk an election timeout ago is not durable yet
 //   loop   turns begin late, again and again: each one's lateness beyond a heartbeat is added up,
 //          half an election timeout at most, and a quarter of the time that passes is taken off;
-//          an election timeout is too much. One long pause is no sign, three short after another are.
+//          an election timeout is too much. One long pause is no sign, four short ones are.
 //
 // A sick leader hands its leadership to a follower that is well, if there is one.
 #pragma once
