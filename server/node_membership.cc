@@ -117,12 +117,16 @@ void Node::NoticeMembership() {
       seams_.host.Log(Host::Level::kNotice, "members since index " +
                                                 std::to_string(core.configuration_index().value()) +
                                                 ": " + line);
+      Happened({"members",
+                core.term(),
+                {{"index", core.configuration_index().value()}, {"members", std::move(line)}}});
     }
     seen_configuration_ = core.configuration_index();
     Unstall(Stall::kParked);  // where the leader is may be known now
   }
   if (Removed() && removed_at_ == 0) {
     removed_at_ = now().boot_us;
+    Happened({"removed", core.term(), {}});
     seams_.host.Log(Host::Level::kWarning,
                     "this node was removed from the cluster: it takes part no more and can be "
                     "stopped; its id will not be used again");

@@ -151,7 +151,7 @@ class Recipes(unittest.TestCase):
         def told():
             done = subprocess.run(["bash", "-c", line], cwd=self.folder.name, capture_output=True,
                                   text=True, check=True)
-            return all(f'"event":"{name}"' in done.stdout for name in ("starts", "elected", "follows"))
+            return all(f'"event":"{name}"' in done.stdout for name in ("starts", "elected", "follows", "members"))
         wait_until(told, "the events are in the files")
 
 
