@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "tests/check/linearizability.h"
@@ -25,9 +27,28 @@ constexpr uint64_t kSearchBudget = 400'000;
 // One in so many runs has its history searched, too.
 constexpr uint64_t kSearchEvery = 3;
 
-bool OnlyPlain(const check::Op& op) {
-  return !model::Model::DependsOnTime(op.argv) &&
-         (op.argv.size() < 2 || !op.argv[1].starts_with("ttl"));
+// What can be judged without knowing the time: not the commands that depend on it, nor any other
+// one on a key of theirs, nor those on a key that such a one has touched.
+check::History WithoutTime(const check::History& history) {
+  std::set<std::string> timed;
+  const auto is_timed = [&](const check::Op& op) {
+    const std::vector<std::string> keys = model::Model::KeysOf(op.argv).keys;
+    const bool shared = std::any_of(keys.begin(), keys.end(),
+                                    [&](const std::string& key) { return timed.contains(key); });
+    if (!shared && !model::Model::DependsOnTime(op.argv)) return false;
+    timed.insert(keys.begin(), keys.end());
+    return true;
+  };
+  size_t before = 0;
+  do {
+    before = timed.size();
+    for (const check::Op& op : history) (void)is_timed(op);
+  } while (timed.size() != before);
+  check::History plain;
+  for (const check::Op& op : history) {
+    if (!is_timed(op)) plain.push_back(op);
+  }
+  return plain;
 }
 
 }  // namespace
@@ -210,12 +231,10 @@ void World::CheckHistory() {
     if (op.Known() && op.position != Index()) ++figures().witnessed;
   }
   if (plan_.seed % kSearchEvery != 0) return;
-  check::History plain;
-  bool everything = false;
-  for (const check::Op& op : history_) {
-    everything |= model::Model::KeysOf(op.argv).everything;
-    if (OnlyPlain(op)) plain.push_back(op);
-  }
+  const bool everything = std::any_of(history_.begin(), history_.end(), [](const check::Op& op) {
+    return model::Model::KeysOf(op.argv).everything;
+  });
+  check::History plain = WithoutTime(history_);
   check::FindPositions(watcher_.log(), plain);
   // What the log does not have did not happen: leaving it out is one of the orders to be tried.
   std::erase_if(plain, [](const check::Op& op) {
