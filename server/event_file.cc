@@ -13,7 +13,7 @@ constexpr const char* kOldName = "events.1.jsonl";
 
 }  // namespace
 
-void EventFile::Add(std::string line) {
+void EventFile::Add(std::string_view line) {
   const std::lock_guard lock(mutex_);
   added_ += line;
   added_ += '\n';

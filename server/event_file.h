@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "disk/files.h"
 
@@ -19,7 +20,7 @@ class EventFile {
   explicit EventFile(disk::Files& files) : files_(files) {}
 
   // Any thread; does not wait for the disk.
-  void Add(std::string line);
+  void Add(std::string_view line);
   // Writes what was added. One thread at a time. After an error what was not written is lost, and
   // the next call opens the file anew.
   Status Write();

@@ -94,8 +94,8 @@ int Serve(Config& config, disk::Files& files, Booted& booted) {
   Node node(config, std::move(booted.restart), *booted.machine, *booted.snapshots,
             {wal, worker, stopwatch, reactor.links(), reactor}, start, seed, ReadClocks());
   reactor.SetNode(&node, &*booted.acquaintances);
-  reactor.OnRecord([&](std::string line) {
-    event_file.Add(std::move(line));
+  reactor.OnRecord([&](std::string_view line) {
+    event_file.Add(line);
     worker.Run([&event_file] { (void)event_file.Write(); }, [] {});
   });
   const raft::Core& core = node.member().core();

@@ -69,7 +69,7 @@ class Host {
   enum class Level : uint8_t { kDebug, kVerbose, kNotice, kWarning };
   virtual void Log(Level level, std::string_view line) = 0;
   // One line for the file of events (server/event_log.h), without its end.
-  virtual void Record(std::string line) = 0;
+  virtual void Record(std::string_view line) = 0;
 };
 
 struct NodeSeams {

@@ -46,12 +46,12 @@ class Reactor final : public Host {
   void Halt(const Status& why) override;
   void RequestShutdown() override;
   void Log(Level level, std::string_view line) override;
-  void Record(std::string line) override { record_(std::move(line)); }
+  void Record(std::string_view line) override { record_(line); }
 
   // Called a few times a second, on the reactor's thread.
   void OnCron(std::function<void()> cron) { cron_ = std::move(cron); }
   // Takes the lines for the file of events, on the reactor's thread.
-  void OnRecord(std::function<void(std::string)> record) { record_ = std::move(record); }
+  void OnRecord(std::function<void(std::string_view)> record) { record_ = std::move(record); }
   [[nodiscard]] uint64_t turns() const { return turns_; }
 
  private:
@@ -85,7 +85,7 @@ class Reactor final : public Host {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   std::function<void()> cron_;
-  std::function<void(std::string)> record_ = [](const std::string&) {};
+  std::function<void(std::string_view)> record_ = [](std::string_view) {};
   bool in_turn_ = false;
   Now arrived_;  // when bytes of a peer were last read
   bool halted_ = false;

@@ -77,7 +77,7 @@ class TestNode final : replica::LogDisk, replica::Background, replica::Stopwatch
   void Halt(const Status& why) override;
   void RequestShutdown() override { shutdown_requested_ = true; }
   void Log(Level level, std::string_view line) override;
-  void Record(std::string line) override { recorded_.push_back(std::move(line)); }
+  void Record(std::string_view line) override { recorded_.emplace_back(line); }
 
   void Flush(Session& session);
 

@@ -138,12 +138,8 @@ bool Nemesis::MayLose(NodeId node) const {
   const auto all_survive = [&](const raft::Configuration& configuration) {
     return survives(configuration.voters) && survives(configuration.old_voters);
   };
-  if (!all_survive(world_.Members())) return false;
-  const std::vector<NodeId> ids = world_.Ids();
-  return std::all_of(ids.begin(), ids.end(), [&](NodeId id) {
-    SimNode& one = world_.node(id);
-    return !one.alive() || all_survive(one.node().member().core().configuration());
-  });
+  const std::vector<raft::Configuration> used = world_.watcher().ConfigurationsInUse();
+  return all_survive(world_.Members()) && std::all_of(used.begin(), used.end(), all_survive);
 }
 
 bool Nemesis::DisksAreLost() const {

@@ -118,7 +118,7 @@ void SimProcess::Halt(const Status& why) {
   Later(0, [&node = owner_, text = why.message()] { node.Halted(text); });
 }
 
-void SimProcess::Record(std::string line) { owner_.world().Trace(std::move(line)); }
+void SimProcess::Record(std::string_view line) { owner_.world().Trace(std::string(line)); }
 
 void SimProcess::Log(Level /*level*/, std::string_view line) {
   owner_.world().Trace(owner_.Name() + ": " + std::string(line));

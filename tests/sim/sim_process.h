@@ -53,7 +53,7 @@ class SimProcess final : public replica::LogDisk,
   void Halt(const Status& why) override;
   void RequestShutdown() override {}
   void Log(Level level, std::string_view line) override;
-  void Record(std::string line) override;
+  void Record(std::string_view line) override;
 
   // It ends.
   void DiskFailed(const Status& status);

@@ -208,9 +208,20 @@ void Watcher::Delivered(NodeId from, NodeId to, const server::PeerMessage& messa
 
 // ---- after a turn -----------------------------------------------------------------------------
 
+std::vector<raft::Configuration> Watcher::ConfigurationsInUse() const {
+  std::vector<raft::Configuration> found;
+  for (const auto& [at, configuration] : configurations_) {
+    if (at.first >= committed_configuration_) found.push_back(configuration);
+  }
+  return found;
+}
+
 void Watcher::TurnEnded(SimNode& node) {
   Life& life = lives_[node.id()];
   const raft::Core& core = node.node().member().core();
+  if (core.configuration_index() <= core.commit()) {
+    committed_configuration_ = std::max(committed_configuration_, core.configuration_index());
+  }
   SeeLog(node, life, core);
   SeeCommitRule(node, life, core);
   SeeVote(node, life, core);
@@ -297,6 +308,7 @@ void Watcher::SeeEntry(NodeId node, const raft::Entry& entry, Term prev_term) {
   const auto [it, added] = entries_.try_emplace({entry.index, entry.term}, hash);
   if (added && entry.type == raft::EntryType::kConfig) {
     membership_changed_ = true;
+    configurations_[{entry.index, entry.term}] = *raft::DecodeConfiguration(bytes);
     world_.Trace("a configuration at " + I(entry.index) + " of " + T(entry.term));
     if (!raft::DecodeConfiguration(bytes)->IsJoint()) Hit(Mark::kMembersChanged);
   }

@@ -56,6 +56,9 @@ class Watcher {
   // Somebody has proposed another configuration, at least.
   [[nodiscard]] bool membership_changed() const { return membership_changed_; }
   // Since its disk was damaged on purpose, a node's copies do not count.
+  // The newest one that is known to be committed, and all that somebody, dead or alive, may have
+  // behind it. Empty: still that of the beginning.
+  [[nodiscard]] std::vector<raft::Configuration> ConfigurationsInUse() const;
   void Damaged(NodeId node) { damaged_.insert(node); }
   [[nodiscard]] bool IsDamaged(NodeId node) const { return damaged_.contains(node); }
   void Hit(Mark mark);
@@ -137,6 +140,8 @@ class Watcher {
   std::map<Index, Term> committed_terms_;
   std::map<Index, Term> committed_in_;  // the term of who knew it first
   Index committed_;
+  std::map<std::pair<Index, Term>, raft::Configuration> configurations_;
+  Index committed_configuration_;
   bool membership_changed_ = false;
   std::map<Index, uint64_t> digests_;
   check::CommittedLog log_;
