@@ -113,7 +113,9 @@ void SimClient::Use(NodeId node, server::PortKind kind) {
 bool SimClient::Connect() {
   if (connection_ != 0) return true;
   if (!chosen_) {
-    node_ = NodeId(1 + rng_.Below(world_.Ids().size()));
+    // Mostly a member: of those who never became one, there may be many.
+    const std::vector<NodeId> known = rng_.OneIn(1, 4) ? world_.Ids() : world_.Members().Members();
+    node_ = known[rng_.Below(known.size())];
     kind_ = rng_.OneIn(1, 2) ? server::PortKind::kProxy : server::PortKind::kCluster;
   }
   chosen_ = false;
