@@ -128,7 +128,8 @@ void Nemesis::Processes(const Fault& fault) {
 // ---- members ----------------------------------------------------------------------------------
 
 // A majority keeps good copies: that is what the cluster promises to live on. Of every
-// configuration that somebody has, committed or not.
+// configuration that somebody has, committed or not; and of the first one, or those who lost their
+// disks could begin anew among themselves.
 bool Nemesis::MayLose(NodeId node) const {
   const auto survives = [&](const raft::Configuration::Ids& voters) {
     size_t lost = 0;
@@ -138,8 +139,11 @@ bool Nemesis::MayLose(NodeId node) const {
   const auto all_survive = [&](const raft::Configuration& configuration) {
     return survives(configuration.voters) && survives(configuration.old_voters);
   };
+  raft::Configuration::Ids first = world_.Ids();
+  first.resize(static_cast<size_t>(world_.plan().nodes));
   const std::vector<raft::Configuration> used = world_.watcher().ConfigurationsInUse();
-  return all_survive(world_.Members()) && std::all_of(used.begin(), used.end(), all_survive);
+  return survives(first) && all_survive(world_.Members()) &&
+         std::all_of(used.begin(), used.end(), all_survive);
 }
 
 bool Nemesis::DisksAreLost() const {
