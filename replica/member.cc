@@ -327,8 +327,7 @@ void Member::NoticeLeadership() {
   seams_.clients.LeadershipChanged();
 }
 
-// ---- leadership given up, and what is told of it
-// -------------------------------------------------
+// ---- leadership given up, and what is told of it ---------------------------------------------
 
 bool Member::TransferLeadership(NodeId target, std::string_view why) {
   const bool begun = !core_.IsTransferring();
@@ -337,7 +336,7 @@ bool Member::TransferLeadership(NodeId target, std::string_view why) {
   return true;
 }
 
-// Follower that is not known to be sick in the same way, the most advanced one; 0: none.
+// The follower that is not known to be sick in the same way, the most advanced one; 0: none.
 NodeId Member::WellFollower(LeaderHealth::Sickness sickness) const {
   NodeId best;
   Index best_match;

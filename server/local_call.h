@@ -42,6 +42,23 @@ inline std::optional<int64_t> IntegerArgument(LocalCall& call, size_t at,
   return value;
 }
 
+// The count that may stand behind the name of a subcommand, at most `most`; nothing: the error was
+// written.
+inline std::optional<size_t> CountArgument(LocalCall& call, size_t by_default, size_t most) {
+  if (call.argv.size() > 3) {
+    store::ReplyWrongArity(call.row, call.reply);
+    return std::nullopt;
+  }
+  if (call.argv.size() < 3) return by_default;
+  const std::optional<int64_t> asked = IntegerArgument(call, 2);
+  if (!asked) return std::nullopt;
+  if (*asked < 0) {
+    call.reply.Error("ERR value is out of range, must be positive");
+    return std::nullopt;
+  }
+  return std::min(static_cast<size_t>(*asked), most);
+}
+
 // Whether a client may call itself, its library or the like so: it is shown in CLIENT LIST, whose
 // fields are separated by blanks and lines.
 inline bool IsPlainName(std::string_view text) {

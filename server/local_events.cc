@@ -13,16 +13,10 @@
 namespace kvorum::server {
 
 void RaftEvents(LocalCall& call) {
-  if (call.argv.size() > 3) return store::ReplyWrongArity(call.row, call.reply);
-  int64_t most = kEventsDefault;
-  if (call.argv.size() == 3) {
-    const std::optional<int64_t> asked = IntegerArgument(call, 2);
-    if (!asked) return;
-    if (*asked < 0) return call.reply.Error("ERR value is out of range, must be positive");
-    most = *asked;
-  }
+  const std::optional<size_t> most = CountArgument(call, kEventsDefault, kEventsKept);
+  if (!most) return;
   const std::deque<EventLog::Recorded>& events = call.node.events().recent();
-  const size_t count = std::min(events.size(), static_cast<size_t>(most));
+  const size_t count = std::min(events.size(), *most);
   resp::Reply& reply = call.reply;
   reply.Array(count);
   for (size_t i = events.size() - count; i < events.size(); ++i) {

@@ -269,17 +269,11 @@ void WriteEntry(LocalCall& call, const raft::Entry& entry) {
 }
 
 void Log(LocalCall& call) {
-  if (call.argv.size() > 3) return store::ReplyWrongArity(call.row, call.reply);
-  int64_t most = kRaftLogDefault;
-  if (call.argv.size() == 3) {
-    const std::optional<int64_t> asked = IntegerArgument(call, 2);
-    if (!asked) return;
-    if (*asked < 0) return call.reply.Error("ERR value is out of range, must be positive");
-    most = std::min<int64_t>(*asked, kRaftLogMax);
-  }
+  const std::optional<size_t> most = CountArgument(call, kRaftLogDefault, kRaftLogMax);
+  if (!most) return;
   const raft::Log& log = call.node.member().core().log();
   const uint64_t there = log.last_index() - log.base_index();
-  const uint64_t count = std::min<uint64_t>(there, static_cast<uint64_t>(most));
+  const uint64_t count = std::min<uint64_t>(there, *most);
   call.reply.Array(count);
   for (Index index = log.last_index() - count + 1; index <= log.last_index(); ++index) {
     WriteEntry(call, log.At(index));

@@ -59,6 +59,7 @@ Node::Node(Config& config, raft::Restart restart, store::Machine& machine,
     }
   }
   open_.id = 1;
+  LearnPlaces();
   NoticeMembership();
 }
 
@@ -371,31 +372,43 @@ size_t Node::FollowersAt(Index index) const {
   return count;
 }
 
-void Node::BeginWait(Session& session, size_t wanted, Micros deadline, bool array, bool mute) {
+Node::Waiting Node::StartWaiting(Session& session, uint64_t sequence, Micros deadline, bool mute) {
   session.stall = Stall::kWait;
   ++session.reads;  // nothing of this session runs meanwhile
-  waits_.push_back({&session, wanted, deadline, array, mute, session.protocol});
+  return {&session, sequence, deadline, mute, session.protocol};
+}
+
+// Nothing is written for who is gone.
+void Node::EndWaiting(const Waiting& wait, const std::function<void(resp::Reply&)>& write) {
+  Session& session = *wait.session;
+  if (!session.closed) {
+    resp::Reply reply =
+        wait.mute ? resp::Reply::Discard() : resp::Reply(&session.output, wait.protocol);
+    write(reply);
+    EndReply(session, wait.sequence);
+  }
+  session.stall = Stall::kNone;
+  Release(session, &Session::reads);
+}
+
+void Node::BeginWait(Session& session, size_t wanted, Micros deadline, bool array, bool mute) {
+  waits_.push_back({StartWaiting(session, 0, deadline, mute), wanted, array});
 }
 
 void Node::CheckWaits() {
   std::erase_if(waits_, [this](const WaitingClient& wait) {
-    Session& session = *wait.session;
+    const Session& session = *wait.session;
     const size_t have = FollowersAt(session.last_write);
     const bool expired = wait.deadline != 0 && now().boot_us >= wait.deadline;
     if (have < wait.wanted && !expired && !session.closed && member_.core().IsLeader())
       return false;
-    if (!session.closed) {
-      resp::Reply reply =
-          wait.mute ? resp::Reply::Discard() : resp::Reply(&session.output, wait.protocol);
+    EndWaiting(wait, [&](resp::Reply& reply) {
       if (wait.array) {
         reply.Array(2);
         reply.Integer(1);
       }
       reply.Integer(static_cast<int64_t>(have));
-      EndReply(session, 0);
-    }
-    session.stall = Stall::kNone;
-    Release(session, &Session::reads);
+    });
     return true;
   });
 }
@@ -403,23 +416,18 @@ void Node::CheckWaits() {
 // ---- RAFT TRANSFER ----------------------------------------------------------------------------
 
 void Node::BeginTransferWait(Session& session, uint64_t sequence, bool mute) {
-  session.stall = Stall::kWait;
-  ++session.reads;  // nothing of this session runs meanwhile
   const Micros patience = Micros{config_.indoubt_timeout_ms} * 1000;
-  transfers_.push_back({&session, sequence, now().boot_us + patience, mute, session.protocol});
+  transfers_.push_back({StartWaiting(session, sequence, now().boot_us + patience, mute)});
 }
 
 void Node::CheckTransfers() {
   std::erase_if(transfers_, [this](const WaitingTransfer& wait) {
-    Session& session = *wait.session;
     const raft::Core& core = member_.core();
     const bool handed_on = !core.IsLeader() && core.leader() != NodeId();
     const bool kept = core.IsLeader() && !core.IsTransferring();
     const bool expired = now().boot_us >= wait.deadline;
-    if (!handed_on && !kept && !expired && !session.closed) return false;
-    if (!session.closed) {
-      resp::Reply reply =
-          wait.mute ? resp::Reply::Discard() : resp::Reply(&session.output, wait.protocol);
+    if (!handed_on && !kept && !expired && !wait.session->closed) return false;
+    EndWaiting(wait, [&](resp::Reply& reply) {
       if (handed_on) {
         reply.Ok();
       } else if (kept) {
@@ -427,10 +435,7 @@ void Node::CheckTransfers() {
       } else {
         reply.Error("ERR leadership was given up and it is not known who leads");
       }
-      EndReply(session, wait.sequence);
-    }
-    session.stall = Stall::kNone;
-    Release(session, &Session::reads);
+    });
     return true;
   });
 }

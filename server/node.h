@@ -285,28 +285,22 @@ class Node final : public replica::Clients, public replica::Transport {
     OwnedRequest request;
     Micros at;
   };
-  struct WaitingClient {
-    Session* session;
-    size_t wanted;
-    Micros deadline;  // 0: none
-    bool array;       // WAITAOF's reply
-    bool mute;
-    resp::Protocol protocol;
-  };
-  struct WaitingTransfer {
+  // A session of which nothing runs until its command is answered.
+  struct Waiting {
     Session* session;
     uint64_t sequence;
-    Micros deadline;
+    Micros deadline;  // 0: none
     bool mute;
     resp::Protocol protocol;
   };
-  struct WaitingChange {
-    Session* session;
+  struct WaitingClient : Waiting {
+    size_t wanted;
+    bool array;  // WAITAOF's reply
+  };
+  struct WaitingTransfer : Waiting {};
+  struct WaitingChange : Waiting {
     Term term;
     Index index;
-    Micros deadline;
-    bool mute;
-    resp::Protocol protocol;
   };
   class BatchSink;
   enum class Verdict : uint8_t { kDone, kStalled };
@@ -324,6 +318,8 @@ class Node final : public replica::Clients, public replica::Transport {
   void ProposeOpenBatch();
   Waiter& AddWaiter(Session& session, const Request& request, Waiter::Kind kind);
   void Requeue(Batch& batch);
+  Waiting StartWaiting(Session& session, uint64_t sequence, Micros deadline, bool mute);
+  void EndWaiting(const Waiting& wait, const std::function<void(resp::Reply&)>& write);
   void CheckWaits();
   void CheckTransfers();
   void UnparkExpired();
@@ -354,6 +350,7 @@ class Node final : public replica::Clients, public replica::Transport {
   CommandStats& StatsFor(const store::CommandRow& row);
 
   // node_membership.cc
+  void LearnPlaces();
   void NoticeMembership();
   void CheckChanges();
   [[nodiscard]] bool FarewellOver() const;

@@ -102,25 +102,27 @@ std::vector<NodeAddress> Node::Peers() const {
   return peers;
 }
 
+void Node::LearnPlaces() {
+  for (const auto& [id, text] : member_.core().configuration().addresses) {
+    if (const std::optional<NodeAddress> place = ParseAddress(id, text)) places_[id] = *place;
+  }
+}
+
 void Node::NoticeMembership() {
   const raft::Core& core = member_.core();
   const raft::Configuration& configuration = core.configuration();
-  if (core.configuration_index() != seen_configuration_ || places_.empty()) {
-    for (const auto& [id, text] : configuration.addresses) {
-      if (const std::optional<NodeAddress> place = ParseAddress(id, text)) places_[id] = *place;
-    }
-    if (core.configuration_index() != seen_configuration_) {
-      std::string line;
-      List(line, "voters", configuration.voters);
-      List(line, "before the change", configuration.old_voters);
-      List(line, "learners", configuration.learners);
-      seams_.host.Log(Host::Level::kNotice, "members since index " +
-                                                std::to_string(core.configuration_index().value()) +
-                                                ": " + line);
-      Happened({"members",
-                core.term(),
-                {{"index", core.configuration_index().value()}, {"members", std::move(line)}}});
-    }
+  if (core.configuration_index() != seen_configuration_) {
+    LearnPlaces();
+    std::string line;
+    List(line, "voters", configuration.voters);
+    List(line, "before the change", configuration.old_voters);
+    List(line, "learners", configuration.learners);
+    seams_.host.Log(
+        Host::Level::kNotice,
+        "members since index " + std::to_string(core.configuration_index().value()) + ": " + line);
+    Happened({"members",
+              core.term(),
+              {{"index", core.configuration_index().value()}, {"members", std::move(line)}}});
     seen_configuration_ = core.configuration_index();
     Unstall(Stall::kParked);  // where the leader is may be known now
   }
@@ -137,10 +139,8 @@ void Node::NoticeMembership() {
 // ---- clients that wait for a change -------------------------------------------------------------
 
 void Node::BeginChangeWait(Session& session, const raft::Proposed& change, bool mute) {
-  session.stall = Stall::kWait;
-  ++session.reads;  // nothing of this session runs meanwhile
   const Micros deadline = now().boot_us + Micros{config_.indoubt_timeout_ms} * 1000;
-  changes_.push_back({&session, change.term, change.index, deadline, mute, session.protocol});
+  changes_.push_back({StartWaiting(session, 0, deadline, mute), change.term, change.index});
 }
 
 // Nothing: not decided yet. Empty: done.
@@ -159,21 +159,15 @@ std::optional<std::string_view> Node::OutcomeOf(const WaitingChange& wait) const
 
 void Node::CheckChanges() {
   std::erase_if(changes_, [this](const WaitingChange& wait) {
-    Session& session = *wait.session;
     const std::optional<std::string_view> outcome = OutcomeOf(wait);
-    if (!outcome && !session.closed) return false;
-    if (!session.closed) {
-      resp::Reply reply =
-          wait.mute ? resp::Reply::Discard() : resp::Reply(&session.output, wait.protocol);
+    if (!outcome && !wait.session->closed) return false;
+    EndWaiting(wait, [&](resp::Reply& reply) {
       if (outcome->empty()) {
         reply.Ok();
       } else {
         reply.Error(*outcome);
       }
-      EndReply(session, 0);
-    }
-    session.stall = Stall::kNone;
-    Release(session, &Session::reads);
+    });
     return true;
   });
 }

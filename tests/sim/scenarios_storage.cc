@@ -302,12 +302,17 @@ void LostNames(Lab& lab) {  // 78
   }
 }
 
-void StuckLeaderDisk(Lab& lab) {  // 79
+NodeId BeginUnderLoad(Lab& lab) {
   lab.plan.delay_most_us = 500;
   lab.plan.sync_most_us = 1'000;
   const NodeId leader = lab.Begin();
   lab.Load(2);
   lab.Run(50'000);
+  return leader;
+}
+
+void StuckLeaderDisk(Lab& lab) {  // 79
+  const NodeId leader = BeginUnderLoad(lab);
   const Term term = lab.term();
   lab.node(leader).SlowDisk(lab.Random(1'000'000, 10'000'000), 20'000'000);
   for (int i = 0; i < 8; ++i) {
@@ -323,11 +328,7 @@ void StuckLeaderDisk(Lab& lab) {  // 79
 
 // All disks are stuck: there is nobody who could do better, and the leader stays.
 void StuckDisks(Lab& lab) {  // 79
-  lab.plan.delay_most_us = 500;
-  lab.plan.sync_most_us = 1'000;
-  const NodeId leader = lab.Begin();
-  lab.Load(2);
-  lab.Run(50'000);
+  const NodeId leader = BeginUnderLoad(lab);
   const Term term = lab.term();
   for (const NodeId id : lab.world().Ids()) lab.node(id).StickDisk(2'000'000);
   lab.Run(1'900'000);
