@@ -23,6 +23,8 @@ enum class Kind : uint8_t {
   kInstallSnapshot = 9,
   kInstallSnapshotReply = 10,
   kTimeoutNow = 11,
+  kReadIndex = 12,
+  kReadIndexReply = 13,
 };
 
 // Far beyond any real cluster's lifetime, far from overflow in any sum.
@@ -111,6 +113,7 @@ struct Put {
   void operator()(const HeartbeatReply& m) const {
     Head(Kind::kHeartbeatReply, m.term);
     PutU64(out, m.round.value());
+    PutU8(out, m.priority);
   }
   void operator()(const InstallSnapshot& m) const {
     Head(Kind::kInstallSnapshot, m.term);
@@ -126,6 +129,17 @@ struct Put {
     PutU8(out, m.installed ? 1 : 0);
   }
   void operator()(const TimeoutNow& m) const { Head(Kind::kTimeoutNow, m.term); }
+  void operator()(const ReadIndex& m) const {
+    Head(Kind::kReadIndex, m.term);
+    PutU64(out, m.life);
+    PutU64(out, m.id.value());
+  }
+  void operator()(const ReadIndexReply& m) const {
+    Head(Kind::kReadIndexReply, m.term);
+    PutU64(out, m.life);
+    PutU64(out, m.id.value());
+    PutU64(out, m.index.value());
+  }
 };
 
 Message GetAppend(Reader& in, Term term) {
@@ -191,8 +205,10 @@ Message GetBody(Reader& in, Kind kind, Term term) {
       const Round round = GetId<Round>(in);
       return Heartbeat{term, commit, round, Micros{in.U32()}};
     }
-    case Kind::kHeartbeatReply:
-      return HeartbeatReply{term, GetId<Round>(in)};
+    case Kind::kHeartbeatReply: {
+      const Round round = GetId<Round>(in);
+      return HeartbeatReply{term, round, in.U8()};
+    }
     case Kind::kInstallSnapshot: {
       InstallSnapshot m{.term = term, .meta = GetMeta(in)};
       m.offset = in.U64();
@@ -210,6 +226,15 @@ Message GetBody(Reader& in, Kind kind, Term term) {
     }
     case Kind::kTimeoutNow:
       return TimeoutNow{term};
+    case Kind::kReadIndex: {
+      const uint64_t life = in.U64();
+      return ReadIndex{term, life, GetId<ReadId>(in)};
+    }
+    case Kind::kReadIndexReply: {
+      const uint64_t life = in.U64();
+      const ReadId id = GetId<ReadId>(in);
+      return ReadIndexReply{term, life, id, GetId<Index>(in)};
+    }
   }
   in.Fail();
   return TimeoutNow{term};

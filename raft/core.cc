@@ -97,8 +97,10 @@ void Core::Step(NodeId from, const Message& message) {
         } else if constexpr (std::is_same_v<M, InstallSnapshotReply>) {
           if (m.term > hard_state_.term) BecomeFollower(m.term, NodeId());
         } else {
-          static_assert(std::is_same_v<M, InstallSnapshot>);
-          AcceptSnapshotPiece(from, m);
+          // What the replica carries: snapshots and read points.
+          static_assert(std::is_same_v<M, InstallSnapshot> || std::is_same_v<M, ReadIndex> ||
+                        std::is_same_v<M, ReadIndexReply>);
+          if constexpr (std::is_same_v<M, InstallSnapshot>) AcceptSnapshotPiece(from, m);
         }
       },
       message);
@@ -167,6 +169,16 @@ NodeId Core::leader() const {
   if (IsLeader()) return options_.id;
   const auto* follower = std::get_if<Follower>(&role_);
   return follower != nullptr && !follower->leader_lost ? follower->leader : NodeId();
+}
+
+Index Core::known_commit() const {
+  const auto* follower = std::get_if<Follower>(&role_);
+  return follower == nullptr ? commit_ : std::max(commit_, follower->leader_commit);
+}
+
+Micros Core::heard_at() const {
+  const auto* follower = std::get_if<Follower>(&role_);
+  return follower == nullptr ? now_ : follower->heard_at;
 }
 
 bool Core::IsTransferring() const {

@@ -63,8 +63,9 @@ struct Options {
   // In force until the log or a snapshot says something else. Empty for a member that joins: it
   // waits for a leader to tell it.
   Configuration bootstrap;
-  // Silence of the leader that starts an election, randomized to [1, 2) times this. What is in
-  // force is measured (Core::election_timeout_us), between these two; without the second, fixed.
+  // Silence of the leader that starts an election: that and a little more, by rank. After a failed
+  // election randomized to [1, 2) times this. What is in force is measured
+  // (Core::election_timeout_us), between these two; without the second, fixed.
   Micros election_timeout_us = 300'000;
   Micros election_timeout_most_us = 0;
   Micros heartbeat_us = 50'000;
@@ -72,7 +73,8 @@ struct Options {
   // How much faster the fastest member's clock may run than the slowest one's, in percent. The
   // promise is the lease stretched by it.
   int clock_drift_percent = 50;
-  Micros evidence_stagger_us = 4'000;  // between members that see the same evidence
+  Micros evidence_stagger_us = 4'000;   // between members that see the same evidence
+  uint8_t priority = kDefaultPriority;  // Core::SetPriority
   uint64_t seed = 1;
 };
 
@@ -188,6 +190,10 @@ class Core {
   ChangeResult ProposeChange(const Change& change);
   // Clocks disagree about how much time has passed: no lease from anything sent before now.
   void DropLease();
+  // `from` leads that term and says that everything up to `index` is committed.
+  void LearnCommit(NodeId from, Term term, Index index);
+  // What the leader is told. The core itself makes nothing of it: whoever can win an election may.
+  void SetPriority(uint8_t priority) { options_.priority = priority; }
 
   // ---- output -------------------------------------------------------------------------------
   void Take(Output& out);
@@ -205,6 +211,10 @@ class Core {
   [[nodiscard]] NodeId leader() const;  // 0 = unknown
   [[nodiscard]] Index commit() const { return commit_; }
   [[nodiscard]] Index applied() const { return applied_; }
+  // As far as this member has heard, or found out itself.
+  [[nodiscard]] Index known_commit() const;
+  // When this leader was heard last; now, on the leader.
+  [[nodiscard]] Micros heard_at() const;
   [[nodiscard]] const Log& log() const { return log_; }
   [[nodiscard]] const SnapshotMeta& snapshot() const { return snapshot_; }
   // In force: the newest of the log, committed or not.
@@ -240,6 +250,8 @@ class Core {
     Micros deadline = 0;        // start a pre-vote then
     bool leader_lost = false;   // evidence says the leader is dead
     Micros evidence_until = 0;  // ask again and again until then
+    Index matched;              // equal to this leader's log up to here
+    Index leader_commit;        // what this leader has said to be committed
   };
   struct Candidate {
     bool pre = true;
@@ -303,6 +315,7 @@ class Core {
   [[nodiscard]] bool LeaderSeemsAlive() const;
   [[nodiscard]] bool MayCampaign() const;
   [[nodiscard]] Micros RandomTimeout();
+  [[nodiscard]] Micros Rank(NodeId leader) const;
   [[nodiscard]] Micros PromiseUs() const;
   void HeardFromLeader(NodeId from, Term term);
 

@@ -11,6 +11,9 @@
 namespace kvorum::raft {
 namespace {
 
+// Of an election timeout. Members ask for votes two of these apart when the leader falls silent.
+constexpr Micros kSilenceSteps = 10;
+
 bool AddOnce(std::vector<NodeId>& list, NodeId id) {
   if (std::find(list.begin(), list.end(), id) != list.end()) return false;
   list.push_back(id);
@@ -20,6 +23,16 @@ bool AddOnce(std::vector<NodeId>& list, NodeId id) {
 }  // namespace
 
 Micros Core::RandomTimeout() { return timeout_us_ + rng_.Between(0, timeout_us_ - 1); }
+
+// Among those that would follow `leader`: whoever notices that it is gone does so at the same time
+// as the others, and two that ask for votes at once split them (3.4).
+Micros Core::Rank(NodeId leader) const {
+  Micros rank = 0;
+  for (const NodeId voter : configuration().AllVoters()) {
+    if (voter < options_.id && voter != leader) ++rank;
+  }
+  return rank;
+}
 
 Micros Core::PromiseUs() const {
   return options_.lease_us + options_.lease_us * options_.clock_drift_percent / 100;
@@ -179,12 +192,7 @@ void Core::PeerUnreachable(NodeId peer) {
   if (follower == nullptr || follower->leader != peer || follower->leader_lost) return;
   follower->leader_lost = true;
   follower->evidence_until = now_ + timeout_us_;
-  // Staggered by rank, so that two that see it at once do not split the vote (3.4).
-  Micros rank = 0;
-  for (const NodeId voter : configuration().AllVoters()) {
-    if (voter < options_.id && voter != peer) ++rank;
-  }
-  const Micros soon = std::max(now_, promise_until_) + rank * options_.evidence_stagger_us +
+  const Micros soon = std::max(now_, promise_until_) + Rank(peer) * options_.evidence_stagger_us +
                       rng_.Between(0, options_.evidence_stagger_us / 4);
   follower->deadline = std::min(follower->deadline, soon);
 }
@@ -199,7 +207,10 @@ void Core::HeardFromLeader(NodeId from, Term term) {
   KV_CHECK_MSG(follower->leader == from, "two leaders in one term");
   follower->heard_at = now_;
   follower->leader_lost = false;
-  follower->deadline = now_ + RandomTimeout();
+  // A little more than the timeout, that the others may have missed the leader as long as that.
+  const Micros step = timeout_us_ / kSilenceSteps;
+  const Micros rank = std::min(Rank(from), kSilenceSteps / 2 - 1);
+  follower->deadline = now_ + timeout_us_ + step * (1 + 2 * rank) + rng_.Between(0, step - 1);
   promise_until_ = std::max(promise_until_, now_ + PromiseUs());
 }
 

@@ -73,6 +73,7 @@ struct Heartbeat {
 struct HeartbeatReply {
   Term term;
   Round round;
+  uint8_t priority = kDefaultPriority;  // how much the sender is wished for as leader
 };
 
 // 5.3. One piece of a snapshot file; carried by the replica, whose term the core checks.
@@ -92,13 +93,31 @@ struct InstallSnapshotReply {
   bool installed = false;
 };
 
+// 6.4: a follower that serves reads asks for a point of the log that is not older than any write
+// acknowledged before it asked. `life` tells one life of the follower from the next, whose ids
+// begin anew. Carried by the replica, as the leader's way of knowing that it still leads is the
+// replica's choice.
+struct ReadIndex {
+  Term term;
+  uint64_t life = 0;
+  ReadId id;
+};
+// Answers every request of that life up to `id`, whoever leads when it comes.
+struct ReadIndexReply {
+  Term term;
+  uint64_t life = 0;
+  ReadId id;
+  Index index;  // committed
+};
+
 // 3.10: campaign now.
 struct TimeoutNow {
   Term term;
 };
 
 using Message = std::variant<PreVote, PreVoteReply, Vote, VoteReply, Append, AppendReply, Heartbeat,
-                             HeartbeatReply, InstallSnapshot, InstallSnapshotReply, TimeoutNow>;
+                             HeartbeatReply, InstallSnapshot, InstallSnapshotReply, TimeoutNow,
+                             ReadIndex, ReadIndexReply>;
 
 struct Outgoing {
   NodeId to;

@@ -40,7 +40,10 @@ class Progress {
   [[nodiscard]] const RoundTrip& beat() const { return beat_; }      // of heartbeats
   [[nodiscard]] const RoundTrip& append() const { return append_; }  // until entries are durable
 
+  [[nodiscard]] uint8_t priority() const { return priority_; }
+
   void Heard(Micros now) { last_heard_ = now; }
+  void Wishes(uint8_t priority) { priority_ = priority; }
   void ToldCommit(Index commit) { told_commit_ = commit; }
   // Rounds only move forward: late, duplicated and reordered echoes change nothing.
   void AckRound(Round round) {
@@ -90,6 +93,7 @@ class Progress {
   Round acked_round_;
   Round match_round_;
   Micros last_heard_;
+  uint8_t priority_ = 0;  // not known yet: nobody hands over to it for that
   Micros probe_sent_at_ = 0;
   Micros round_trip_ = 0;
   RoundTrip beat_;

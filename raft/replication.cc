@@ -65,10 +65,20 @@ void Core::AppendEntries(const Append& m) {
     log_.Append(entry);
     NoteEntry(entry);
   }
-  CommitTo(std::min(m.commit, match));
+  auto& follower = std::get<Follower>(role_);
+  follower.matched = std::max(follower.matched, match);
+  follower.leader_commit = std::max(follower.leader_commit, m.commit);
+  CommitTo(std::min(follower.leader_commit, match));
   reply.ok = true;
   reply.match = match;
-  SendDurable(std::get<Follower>(role_).leader, reply);
+  SendDurable(follower.leader, reply);
+}
+
+void Core::LearnCommit(NodeId from, Term term, Index index) {
+  auto* follower = std::get_if<Follower>(&role_);
+  if (follower == nullptr || term != hard_state_.term || follower->leader != from) return;
+  follower->leader_commit = std::max(follower->leader_commit, index);
+  CommitTo(std::min(index, follower->matched));
 }
 
 void Core::RejectAppend(Index prev, Index hint, Round round) {
@@ -89,7 +99,7 @@ void Core::OnHeartbeat(NodeId from, const Heartbeat& m) {
   }
   // Rounds begin anew with each term: one of an older term says nothing about those of this one.
   const Round round = m.term < hard_state_.term ? Round() : m.round;
-  SendNow(from, HeartbeatReply{hard_state_.term, round});
+  SendNow(from, HeartbeatReply{hard_state_.term, round, options_.priority});
 }
 
 bool Core::AcceptSnapshotPiece(NodeId from, const InstallSnapshot& piece) {
@@ -202,6 +212,7 @@ void Core::OnHeartbeatReply(NodeId from, const HeartbeatReply& m) {
   if (peer == nullptr || m.term < hard_state_.term) return;
   auto& leader = std::get<Leader>(role_);
   peer->progress.Heard(now_);
+  peer->progress.Wishes(m.priority);
   if (m.round == leader.heartbeat_round) {
     peer->progress.MeasuredRoundTrip(now_ - leader.heartbeat_sent_at);
   }

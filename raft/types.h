@@ -13,6 +13,9 @@
 
 namespace kvorum::raft {
 
+// How much a member is wished for as leader: a leader hands over to a voter with more.
+inline constexpr uint8_t kDefaultPriority = 100;
+
 // Written to disk and to peers: append-only numbers.
 enum class EntryType : uint8_t {
   kNoop = 1,    // a new leader's first entry (thesis 6.4): commits what came before it

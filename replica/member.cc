@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "raft/limits.h"
 #include "replica/limits.h"
 #include "store/envelope.h"
 
@@ -14,8 +15,10 @@ namespace {
 
 // How long to wait after a snapshot that failed: a full disk is not asked every turn.
 constexpr Micros kSnapshotRetryUs = 1'000'000;
-// A sick leader tries to hand over no more often than once in so many election timeouts.
+// A leader tries to hand over no more often than once in so many election timeouts.
 constexpr Micros kHandOverEvery = 10;
+// For so long, whoever was too sick to lead does not ask for leadership back.
+constexpr Micros kConvalescenceUs = 60'000'000;
 // What an entry costs in the log besides its payload, for deciding when to compact.
 constexpr size_t kEntryOverheadBytes = 64;
 
@@ -59,6 +62,7 @@ Member::Member(const Options& options, raft::Restart restart, store::Machine& ma
                     OnSnapshotReceived(from, meta, std::move(reader));
                   }}) {
   KV_CHECK(machine_.applied() == core_.applied());
+  streams_.SetRate(options.snapshot_rate);
 }
 
 Member::~Member() = default;
@@ -74,6 +78,8 @@ void Member::BeginTurn(Now now) {
     if (core_.IsLeader()) Tell("lease-dropped", {{"why", "clocks disagree"}});
   }
   now_ = now;
+  const bool convalescent = now.boot_us < sick_until_ && !core_.IsLeader();
+  core_.SetPriority(convalescent ? 0 : options_.raft.priority);
   if (core_.IsLeader()) {
     health_.TurnBegins(now.boot_us, core_.NextWakeup(), core_.election_timeout_us());
   } else {
@@ -85,7 +91,10 @@ void Member::BeginTurn(Now now) {
 void Member::EndTurn() {
   ProposePulse();
   HandOverIfSick();
+  HandOverIfWished();
+  AnswerFollowers();
   CarryOut();
+  AskLeader();
   ApplyCommitted();
   ExpireProposals();
   NoticeLeadership();
@@ -102,9 +111,12 @@ bool Member::WantsTurn() const {
 }
 
 Micros Member::NextWakeup() const {
-  Micros next = core_.NextWakeup();
+  Micros next = std::min(core_.NextWakeup(), streams_.NextWakeup());
   if (!proposals_.empty()) {
     next = std::min(next, proposals_.front().at + options_.indoubt_timeout_us);
+  }
+  if (!reads_.empty() && reads_.back().asked != ReadId()) {
+    next = std::min(next, asked_at_ + options_.raft.heartbeat_us);
   }
   if (core_.IsReadyLeader()) {
     if (const std::optional<UnixMs> deadline = machine_.next_deadline()) {
@@ -124,6 +136,16 @@ void Member::Receive(NodeId from, raft::Message message) {
     } else {
       inbox_.Add(from, std::move(*piece));
     }
+    return;
+  }
+  if (const auto* ask = std::get_if<raft::ReadIndex>(&message)) {
+    asked_.push_back({from, *ask, ReadId()});  // answered at the end of the turn: it came before
+    return;
+  }
+  if (const auto* reply = std::get_if<raft::ReadIndexReply>(&message)) {
+    if (reply->life != options_.life) return;
+    core_.LearnCommit(from, reply->term, reply->index);
+    ReadPointKnown(&WaitingRead::asked, reply->id, reply->index);
     return;
   }
   core_.Step(from, message);
@@ -151,21 +173,81 @@ std::optional<raft::ProposeError> Member::Propose(const Payload& envelope, Propo
   return std::nullopt;
 }
 
+// ---- reads ------------------------------------------------------------------------------------
+
 ReadStart Member::StartRead() {
+  if (!core_.IsLeader()) return StartReadAtFollower();
   if (options_.lease_reads) {
     if (const std::optional<Index> index = core_.LeaseRead()) {
       stats_.reads_by_lease.Add();
       if (reads_.empty() && machine_.applied() >= *index) return ReadNow{};
-      reads_.push_back({++last_ticket_, ReadId(), *index});
+      reads_.push_back({++last_ticket_, ReadId(), ReadId(), *index});
       return ReadLater{last_ticket_};
     }
   }
-  const std::optional<ReadId> id = core_.RequestRead();
-  if (!id) return ReadElsewhere{};
+  const ReadId id = *core_.RequestRead();
   stats_.reads_by_quorum.Add();
-  if (reads_.empty() || reads_.back().id != *id) reads_.push_back({++last_ticket_, *id, Index()});
+  if (reads_.empty() || reads_.back().id != id) {
+    reads_.push_back({++last_ticket_, id, ReadId(), Index()});
+  }
   return ReadLater{last_ticket_};
 }
+
+ReadStart Member::StartReadAtFollower() {
+  if (core_.leader() == NodeId() || restore_ != nullptr) return ReadElsewhere{};
+  stats_.reads_by_leader.Add();
+  if (!std::exchange(asks_, true)) ++last_asked_;
+  if (reads_.empty() || reads_.back().asked != last_asked_) {
+    reads_.push_back({++last_ticket_, ReadId(), last_asked_, Index()});
+  }
+  return ReadLater{last_ticket_};
+}
+
+// One question for all reads that have not got their answer. It is repeated until it is answered:
+// messages get lost.
+void Member::AskLeader() {
+  const bool open = !reads_.empty() && reads_.back().asked != ReadId();
+  const bool again = open && now_.boot_us - asked_at_ >= options_.raft.heartbeat_us;
+  if (!std::exchange(asks_, false) && !again) return;
+  const NodeId leader = core_.leader();
+  if (leader == NodeId() || core_.IsLeader()) return;
+  asked_at_ = now_.boot_us;
+  seams_.transport.Send(leader, raft::ReadIndex{core_.term(), options_.life, last_asked_});
+}
+
+// The same proof of leadership as for reads of our own, and it begins after the question was heard.
+void Member::AnswerFollowers() {
+  for (Asked& asked : asked_) {
+    if (asked.id != ReadId() || !core_.IsLeader() || asked.ask.term != core_.term()) continue;
+    if (const std::optional<Index> index =
+            options_.lease_reads ? core_.LeaseRead() : std::nullopt) {
+      seams_.transport.Send(
+          asked.from, raft::ReadIndexReply{core_.term(), asked.ask.life, asked.ask.id, *index});
+    } else {
+      asked.id = *core_.RequestRead();
+    }
+  }
+  std::erase_if(asked_, [](const Asked& asked) { return asked.id == ReadId(); });
+}
+
+void Member::ReadPointKnown(ReadId WaitingRead::* who, ReadId up_to, Index index) {
+  for (WaitingRead& waiting : reads_) {
+    if (waiting.*who == ReadId() || waiting.*who > up_to) continue;
+    waiting.*who = ReadId();
+    waiting.index = index;
+  }
+}
+
+void Member::ServeReads() {
+  ReadTicket ready = 0;
+  while (!reads_.empty() && reads_.front().known() && reads_.front().index <= machine_.applied()) {
+    ready = reads_.front().ticket;
+    reads_.pop_front();
+  }
+  if (ready != 0) seams_.clients.ReadsReady(ready);
+}
+
+// ---- what the core decided --------------------------------------------------------------------
 
 // Keys expire by the log's time: when a deadline passes and nobody writes, time itself is proposed.
 void Member::ProposePulse() {
@@ -205,11 +287,13 @@ void Member::CarryOut() {
   after_turn_.clear();
   if (output_.restore) BeginRestore(*output_.restore);
   for (const raft::Output::Read& read : output_.reads) {
-    for (WaitingRead& waiting : reads_) {
-      if (waiting.id == ReadId() || waiting.id > read.id) continue;
-      waiting.id = ReadId();
-      waiting.index = read.index;
-    }
+    ReadPointKnown(&WaitingRead::id, read.id, read.index);
+    std::erase_if(asked_, [&](const Asked& asked) {
+      if (asked.id > read.id) return false;
+      seams_.transport.Send(
+          asked.from, raft::ReadIndexReply{core_.term(), asked.ask.life, asked.ask.id, read.index});
+      return true;
+    });
   }
   for (const NodeId peer : output_.snapshots) {
     Tell("snapshot-sending", {{"to", peer.value()}, {"index", core_.snapshot().index.value()}});
@@ -291,16 +375,6 @@ void Member::ExpireProposals() {
   }
 }
 
-void Member::ServeReads() {
-  ReadTicket ready = 0;
-  while (!reads_.empty() && reads_.front().id == ReadId() &&
-         reads_.front().index <= machine_.applied()) {
-    ready = reads_.front().ticket;
-    reads_.pop_front();
-  }
-  if (ready != 0) seams_.clients.ReadsReady(ready);
-}
-
 void Member::NoticeLeadership() {
   const bool serves = Serves();
   if (core_.term() == seen_term_ && core_.leader() == seen_leader_ && serves == seen_serves_)
@@ -310,6 +384,7 @@ void Member::NoticeLeadership() {
     if (seen_leader_ != NodeId()) Tell("leader-lost", {{"leader", seen_leader_.value()}});
   } else if (core_.leader() != seen_leader_ || core_.term() != seen_term_) {
     if (core_.IsLeader()) {
+      wished_from_ = now_.boot_us + kHandOverEvery * core_.election_timeout_us();
       Tell("elected", {{"last_index", core_.log().last_index().value()}});
     } else {
       Tell("follows", {{"leader", core_.leader().value()}});
@@ -320,6 +395,7 @@ void Member::NoticeLeadership() {
   seen_leader_ = core_.leader();
   seen_serves_ = serves;
   if (!core_.IsLeader()) streams_.Clear();
+  if (reads_died) asked_.clear();
   if (reads_died && !reads_.empty()) {
     reads_.clear();
     seams_.clients.ReadsLost();
@@ -364,9 +440,32 @@ void Member::HandOverIfSick() {
   if (target == NodeId() || !TransferLeadership(target, NameOf(sickness))) return;
   // While it tries nothing is served: one that nobody can relieve mostly serves as well as it can.
   hand_over_from_ = now_.boot_us + kHandOverEvery * core_.election_timeout_us();
+  sick_until_ = now_.boot_us + kConvalescenceUs;
   health_.Forgive();
   (sickness == LeaderHealth::Sickness::kDisk ? stats_.handed_over_disk : stats_.handed_over_loop)
       .Add();
+}
+
+// To the one that is wished for most, when it keeps up; not at once after an election, for
+// whoever comes and goes would take everybody along.
+void Member::HandOverIfWished() {
+  if (!Serves() || now_.boot_us < wished_from_) return;
+  NodeId best;
+  uint8_t most = core_.options().priority;
+  for (const NodeId id : core_.voters()) {
+    const raft::Progress* progress = core_.ProgressOf(id);
+    if (progress == nullptr || progress->priority() <= most) continue;
+    if (progress->state() != raft::Progress::State::kReplicate ||
+        progress->match() + raft::kMaxAppendEntries < core_.commit()) {
+      continue;
+    }
+    if (now_.boot_us - progress->last_heard() > core_.election_timeout_us()) continue;
+    best = id;
+    most = progress->priority();
+  }
+  if (best == NodeId() || !TransferLeadership(best, "priority")) return;
+  wished_from_ = now_.boot_us + kHandOverEvery * core_.election_timeout_us();
+  stats_.handed_over_wish.Add();
 }
 
 void Member::NoticeSave(const raft::Save& save) {
@@ -399,13 +498,15 @@ void Member::MaybeTakeSnapshot() {
     return;
   }
   const bool rests = taker_.last_failed() && now_.boot_us - snapshot_tried_at_ < kSnapshotRetryUs;
-  const bool due =
-      (LogCost(core_.log()) >= options_.snapshot_log_bytes || SnapshotSuspect()) && !rests;
+  const raft::Log& log = core_.log();
+  const bool full = LogCost(log) >= options_.snapshot_log_bytes ||
+                    log.last_index() - log.base_index() >= options_.snapshot_log_entries;
+  const bool due = (full || SnapshotSuspect()) && !rests;
   if (!snapshot_requested_ && !due) return;
   snapshot_requested_ = false;
   snapshot_tried_at_ = now_.boot_us;
   const Index index = machine_.applied();
-  taker_.Begin({index, core_.log().TermAt(index), core_.ConfigurationAt(index)});
+  taker_.Begin({index, log.TermAt(index), core_.ConfigurationAt(index)});
 }
 
 void Member::OnSnapshotWritten(const raft::SnapshotMeta& meta) {
@@ -415,7 +516,10 @@ void Member::OnSnapshotWritten(const raft::SnapshotMeta& meta) {
   size_t kept = 0;
   while (keep_from > log.base_index()) {
     kept += log.At(keep_from).payload.size() + kEntryOverheadBytes;
-    if (kept > options_.keep_log_bytes) break;
+    if (kept > options_.keep_log_bytes ||
+        keep_from + options_.snapshot_log_entries / 4 < meta.index) {
+      break;
+    }
     keep_from = keep_from - 1;
   }
   core_.SnapshotSaved(meta, keep_from);

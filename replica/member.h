@@ -46,8 +46,11 @@ struct Options {
   raft::Options raft;
   bool lease_reads = true;                  // false: every read asks a majority
   size_t snapshot_log_bytes = 64ULL << 20;  // take a snapshot when the log holds this much
-  size_t keep_log_bytes = 16ULL << 20;      // kept behind a snapshot for slow followers
+  uint64_t snapshot_log_entries = 1'000'000;
+  uint64_t snapshot_rate = 0;           // to followers, bytes a second; 0: no limit
+  size_t keep_log_bytes = 16ULL << 20;  // kept behind a snapshot for slow followers
   Micros indoubt_timeout_us = 5'000'000;
+  uint64_t life = 1;  // tells this life of the member from every other one
 };
 
 struct Seams {
@@ -63,7 +66,7 @@ struct ReadNow {};
 struct ReadLater {
   ReadTicket ticket;
 };
-struct ReadElsewhere {};  // not the leader
+struct ReadElsewhere {};  // no leader is known, or the state is about to be replaced
 using ReadStart = std::variant<ReadNow, ReadLater, ReadElsewhere>;
 
 struct MemberStats {
@@ -73,9 +76,11 @@ struct MemberStats {
   Counter entries_applied;
   Counter reads_by_lease;
   Counter reads_by_quorum;
+  Counter reads_by_leader;   // of a follower: at a point that the leader has named
   Counter leases_dropped;    // wall and boot clock disagreed
   Counter handed_over_disk;  // leadership, because the own disk stalls
   Counter handed_over_loop;  // because turns begin late
+  Counter handed_over_wish;  // to a member with a higher priority
   Histogram commit_us;       // proposal to commit, as the turn sees it
   Histogram apply_us;        // one entry
 };
@@ -104,6 +109,8 @@ class Member {
   void PeerUnreachable(NodeId peer) { core_.PeerUnreachable(peer); }
   // A whole envelope (store/envelope.h). After an error nothing was proposed.
   std::optional<raft::ProposeError> Propose(const Payload& envelope, ProposalId id);
+  // Linearizable on every member: a follower asks the leader for a point of the log (thesis 6.4),
+  // once per turn for all reads of it, and serves them when it has applied that much.
   ReadStart StartRead();
   raft::ChangeResult ProposeChange(const raft::Change& change) {
     return core_.ProposeChange(change);
@@ -116,6 +123,8 @@ class Member {
   // ---- settings, at any time ------------------------------------------------------------------
   // As Options has them; for the reads and proposals from now on.
   void SetLeaseReads(bool lease_reads) { options_.lease_reads = lease_reads; }
+  void SetSnapshotRate(uint64_t rate) { streams_.SetRate(rate); }
+  void SetPriority(uint8_t priority) { options_.raft.priority = priority; }
   void SetIndoubtTimeout(Micros timeout_us) { options_.indoubt_timeout_us = timeout_us; }
 
   // ---- view ---------------------------------------------------------------------------------
@@ -141,8 +150,16 @@ class Member {
   };
   struct WaitingRead {
     ReadTicket ticket;
-    ReadId id;    // 0: the index is known already
-    Index index;  // 0: a majority is being asked
+    ReadId id;     // a majority is being asked
+    ReadId asked;  // the leader is being asked
+    Index index;   // known when both are 0
+    [[nodiscard]] bool known() const { return id == ReadId() && asked == ReadId(); }
+  };
+  // A follower wants to know how far it has to be.
+  struct Asked {
+    NodeId from;
+    raft::ReadIndex ask;
+    ReadId id;  // a majority is being asked for it
   };
   struct DurableMessage {
     BatchNumber after;
@@ -165,8 +182,13 @@ class Member {
   void ApplyEntry(const raft::Entry& entry);
   void ResolveUpTo(const raft::SnapshotMeta& meta);
   void ExpireProposals();
+  ReadStart StartReadAtFollower();
+  void AskLeader();
+  void AnswerFollowers();
+  void ReadPointKnown(ReadId WaitingRead::* who, ReadId up_to, Index index);
   void ServeReads();
   void HandOverIfSick();
+  void HandOverIfWished();
   [[nodiscard]] NodeId WellFollower(LeaderHealth::Sickness sickness) const;
   void NoticeLeadership();
   void NoticeSave(const raft::Save& save);
@@ -190,8 +212,12 @@ class Member {
   std::deque<Proposal> proposals_;      // index ascends
   std::deque<WaitingRead> reads_;       // ticket ascends
   ReadTicket last_ticket_ = 0;
-  Term applied_term_;  // of the newest entry applied in this life
-  Index pulse_;        // the last time pulse proposed
+  ReadId last_asked_;         // of the leader
+  bool asks_ = false;         // in this turn
+  Micros asked_at_ = 0;       // when it was asked last
+  std::vector<Asked> asked_;  // by followers
+  Term applied_term_;         // of the newest entry applied in this life
+  Index pulse_;               // the last time pulse proposed
   bool vote_barred_;
   bool snapshot_requested_ = false;
   Micros snapshot_tried_at_;
@@ -202,6 +228,8 @@ class Member {
   Index suspect_;  // followers cannot read our snapshot at this index: it may be damaged
   LeaderHealth health_;
   Micros hand_over_from_ = 0;  // a sick leader does not try again before
+  Micros wished_from_ = 0;     // a leader that another one is preferred to does not try before
+  Micros sick_until_ = 0;      // this member does not wish to lead
   Index saved_to_;             // the log that the disk has, or will have
   SnapshotTaker taker_;
   SnapshotStreams streams_;

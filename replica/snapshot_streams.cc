@@ -2,6 +2,7 @@
 #include "replica/snapshot_streams.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -24,15 +25,35 @@ void SnapshotStreams::Start(NodeId peer, Term term, const raft::SnapshotMeta& me
   stream->term = term;
   stream->meta = meta;
   stream->moved_at = now;
+  now_ = now;
   streams_[peer] = stream;
   Pump(peer, stream);
 }
 
-void SnapshotStreams::Pump(NodeId peer, const std::shared_ptr<Stream>& stream) {
-  const bool all_sent = stream->total != 0 && stream->next >= stream->total;
+bool SnapshotStreams::MaySend(const Stream& stream) {
+  const bool all_sent = stream.total != 0 && stream.next >= stream.total;
   const bool window_full =
-      stream->next - stream->acked >= kSnapshotPiecesInFlight * kSnapshotPieceBytes;
-  if (stream->reading || all_sent || window_full) return;
+      stream.next - stream.acked >= kSnapshotPiecesInFlight * kSnapshotPieceBytes;
+  return !stream.reading && !all_sent && !window_full;
+}
+
+Micros SnapshotStreams::NextWakeup() const {
+  for (const auto& [peer, stream] : streams_) {
+    if (MaySend(*stream)) return next_at_;
+  }
+  return std::numeric_limits<Micros>::max();
+}
+
+Micros SnapshotStreams::PieceUs() const {
+  return static_cast<Micros>(kSnapshotPieceBytes * 1'000'000 / rate_);
+}
+
+void SnapshotStreams::Pump(NodeId peer, const std::shared_ptr<Stream>& stream) {
+  if (!MaySend(*stream)) return;
+  if (rate_ != 0) {
+    if (now_ < next_at_) return;  // Tick comes back to it
+    next_at_ = now_ + PieceUs();
+  }
   stream->reading = true;
   auto piece = std::make_shared<Piece>();
   piece->offset = stream->next;
@@ -91,8 +112,14 @@ void SnapshotStreams::OnReply(NodeId from, const raft::InstallSnapshotReply& rep
 
 void SnapshotStreams::Tick(Micros now, Micros patience) {
   std::vector<NodeId> failed;
+  now_ = now;
+  // A piece that has to wait its turn has not stalled.
+  const Micros wait = rate_ == 0 ? 0 : PieceUs() * static_cast<Micros>(streams_.size());
   for (const auto& [peer, stream] : streams_) {
-    if (now - stream->moved_at < patience) continue;
+    if (now - stream->moved_at < patience + wait) {
+      Pump(peer, stream);
+      continue;
+    }
     stream->moved_at = now;
     if (++stream->stalls > kSnapshotStallLimit) {
       failed.push_back(peer);

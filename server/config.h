@@ -61,6 +61,7 @@ struct Config {
   uint32_t heartbeat_interval_ms = 50;
   uint32_t lease_duration_ms = 10;
   uint32_t clock_drift_percent = 50;
+  uint32_t leader_priority = 100;
   bool lease_reads = true;  // read-mode lease|quorum
   uint32_t election_park_timeout_ms = 5'000;
   uint32_t indoubt_timeout_ms = 5'000;
@@ -68,6 +69,8 @@ struct Config {
   // disk
   uint64_t wal_segment_bytes = 16ULL << 20;
   uint64_t snapshot_log_bytes = 64ULL << 20;
+  uint32_t snapshot_log_entries = 1'000'000;
+  uint64_t snapshot_rate = 64ULL << 20;  // bytes a second to followers; 0: no limit
   uint64_t keep_log_bytes = 16ULL << 20;
   uint64_t min_free_disk_bytes = 64ULL << 20;
 

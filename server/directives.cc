@@ -21,6 +21,7 @@ constexpr uint64_t kGiB = uint64_t{1} << 30;
 constexpr uint64_t kMaxBytes = std::numeric_limits<int64_t>::max();
 constexpr uint64_t kMaxSeconds = 30ULL * 24 * 3600;
 constexpr uint64_t kMaxMillis = 600'000;
+constexpr uint64_t kMaxEntries = 1'000'000'000;
 
 std::optional<uint64_t> ParseNumber(std::string_view text) {
   uint64_t value = 0;
@@ -261,6 +262,9 @@ constexpr Directive kDirectives[] = {
         "lease-duration", "How long a majority's answer lets the leader read alone, ms."),
     Number<&C::clock_drift_percent, 1, 1000>(
         "clock-drift-percent", "How much faster the fastest clock may run than the slowest."),
+    Number<&C::leader_priority, 0, 255>(
+        "leader-priority", "A leader hands over to a voter that keeps up and has more of it.",
+        kRuntime),
     {"read-mode", "lease: by the leader's lease. quorum: a majority is asked for every read.",
      SetReadMode, GetReadMode, kRuntime},
     Number<&C::election_park_timeout_ms, 0, kMaxMillis>(
@@ -272,6 +276,11 @@ constexpr Directive kDirectives[] = {
     Bytes<&C::wal_segment_bytes, kMiB, kGiB>("wal-segment-size", "A file of the log, bytes."),
     Bytes<&C::snapshot_log_bytes, kMiB, kMaxBytes>(
         "snapshot-log-size", "A log of so many bytes is cut behind a snapshot."),
+    Number<&C::snapshot_log_entries, 1'000, kMaxEntries>(
+        "snapshot-log-entries", "A log of so many entries is cut behind a snapshot."),
+    Bytes<&C::snapshot_rate, 0, kMaxBytes>(
+        "snapshot-rate", "Snapshots go to followers with so many bytes a second. 0: no limit.",
+        kRuntime),
     Bytes<&C::keep_log_bytes, 0, kMaxBytes>("keep-log-size",
                                             "Bytes of log kept for followers that lag."),
     Bytes<&C::min_free_disk_bytes, 0, kMaxBytes>(

@@ -73,14 +73,19 @@ void Exporter::AddConsensus() {
                member.reads_by_lease, {{"mode", "lease"}});
   catalog_.Add("kvorum_reads_total", "Reads by how they were made linearizable.",
                member.reads_by_quorum, {{"mode", "quorum"}});
+  catalog_.Add("kvorum_reads_total", "Reads by how they were made linearizable.",
+               member.reads_by_leader, {{"mode", "leader"}});
   catalog_.Add("kvorum_leases_dropped_total", "Leases given up because clocks disagreed.",
                member.leases_dropped);
   catalog_.Add("kvorum_leadership_handed_over_total",
-               "Times this node gave its leadership up because it was sick.",
-               member.handed_over_disk, {{"why", "disk"}});
+               "Times this node gave its leadership up by itself.", member.handed_over_disk,
+               {{"why", "disk"}});
   catalog_.Add("kvorum_leadership_handed_over_total",
-               "Times this node gave its leadership up because it was sick.",
-               member.handed_over_loop, {{"why", "loop"}});
+               "Times this node gave its leadership up by itself.", member.handed_over_loop,
+               {{"why", "loop"}});
+  catalog_.Add("kvorum_leadership_handed_over_total",
+               "Times this node gave its leadership up by itself.", member.handed_over_wish,
+               {{"why", "priority"}});
   catalog_.Add("kvorum_commit_latency_seconds", "From proposal to commit.", member.commit_us);
   catalog_.Add("kvorum_apply_latency_seconds", "Applying one log entry.", member.apply_us);
 }

@@ -44,6 +44,10 @@ inline constexpr size_t kDigestKeys = 512;
 inline constexpr size_t kDigestSlots = 4096;
 inline constexpr size_t kDigestsKept = 64;
 
+// SIGTERM to a leader: clients that asked for something so lately are waited for, for so long at
+// most, to be told who leads now.
+inline constexpr Micros kRedirectPatienceUs = 1'000'000;
+
 // Peer frames. A frame carries one message; the largest is one entry with one huge value.
 inline constexpr size_t kMaxFrameBytes = size_t{600} << 20;
 // Queued for one peer and not written: beyond it Raft messages are dropped (they are sent again).

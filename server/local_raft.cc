@@ -81,6 +81,18 @@ class Fields {
   size_t count_ = 0;
 };
 
+// How old what a follower says after READONLY may be: entries that it knows to be committed and has
+// not applied, and how long ago it has heard from the leader at all.
+void AddReadLag(Fields& fields, const replica::Member& member) {
+  const raft::Core& core = member.core();
+  fields.Add("lag_entries", core.known_commit() - std::min(core.known_commit(), member.applied()));
+  if (core.leader() == NodeId()) {
+    fields.AddNull("lag_ms");
+  } else {
+    fields.Add("lag_ms", (member.now().boot_us - core.heard_at()) / 1000);
+  }
+}
+
 void Info(LocalCall& call) {
   const replica::Member& member = call.node.member();
   const raft::Core& core = member.core();
@@ -119,6 +131,8 @@ void Info(LocalCall& call) {
   fields.Add("read_mode", config.lease_reads ? "lease" : "quorum");
   fields.Add("reads_by_lease", member.stats().reads_by_lease.Get());
   fields.Add("reads_by_quorum", member.stats().reads_by_quorum.Get());
+  fields.Add("reads_by_leader", member.stats().reads_by_leader.Get());
+  AddReadLag(fields, member);
   fields.Add("lease_duration_ms", options.lease_us / 1000);
   fields.Add("clock_drift_percent", options.clock_drift_percent);
   fields.Add("leases_dropped", member.stats().leases_dropped.Get());
@@ -126,6 +140,8 @@ void Info(LocalCall& call) {
   fields.Add("election_timeout_min_ms", options.election_timeout_us / 1000);
   fields.Add("election_timeout_max_ms", ElectionTimeoutMostMs(config));
   fields.Add("heartbeat_interval_ms", options.heartbeat_us / 1000);
+  fields.Add("leader_priority", core.options().priority);
+  fields.Add("handed_over_wish", member.stats().handed_over_wish.Get());
   fields.Add("disk_waits_us", member.health().disk_waits(member.now().boot_us));
   fields.Add("handed_over_sick",
              member.stats().handed_over_disk.Get() + member.stats().handed_over_loop.Get());
@@ -150,12 +166,13 @@ void AddProgress(Fields& fields, const Node& node, NodeId id) {
     fields.Add("last_contact_ms", 0);
     fields.Add("round_trip_us", 0);
     fields.Add("state", "self");
+    fields.Add("priority", core.options().priority);
     return;
   }
   const raft::Progress* progress = core.ProgressOf(id);
   if (progress == nullptr) {
-    for (const std::string_view name :
-         {"match_index", "next_index", "lag", "last_contact_ms", "round_trip_us", "state"}) {
+    for (const std::string_view name : {"match_index", "next_index", "lag", "last_contact_ms",
+                                        "round_trip_us", "state", "priority"}) {
       fields.AddNull(name);
     }
     return;
@@ -166,6 +183,7 @@ void AddProgress(Fields& fields, const Node& node, NodeId id) {
   fields.Add("last_contact_ms", (node.now().boot_us - progress->last_heard()) / 1000);
   fields.Add("round_trip_us", progress->round_trip());
   fields.Add("state", StateName(progress->state()));
+  fields.Add("priority", progress->priority());
 }
 
 void Nodes(LocalCall& call) {

@@ -46,6 +46,8 @@ spdlog::level::level_enum SpdlogLevel(const Config& config) {
 void Spread(Node& node) {
   const Config& config = node.config();
   node.member().SetLeaseReads(config.lease_reads);
+  node.member().SetPriority(static_cast<uint8_t>(config.leader_priority));
+  node.member().SetSnapshotRate(config.snapshot_rate);
   node.member().SetIndoubtTimeout(Micros{config.indoubt_timeout_ms} * 1000);
   spdlog::set_level(SpdlogLevel(config));
   if (!config.requirepass.empty()) return;

@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kInDoubt =
     "INDOUBT the outcome of this write is not known: it may or may not have been applied";
 
-replica::Options MemberOptions(const Config& config, uint64_t seed) {
+replica::Options MemberOptions(const Config& config, uint64_t start, uint64_t seed) {
   replica::Options options;
   options.raft.id = config.node_id;
   options.raft.bootstrap = BootstrapOf(config);
@@ -26,9 +26,13 @@ replica::Options MemberOptions(const Config& config, uint64_t seed) {
   options.raft.heartbeat_us = Micros{config.heartbeat_interval_ms} * 1000;
   options.raft.lease_us = Micros{config.lease_duration_ms} * 1000;
   options.raft.clock_drift_percent = static_cast<int>(config.clock_drift_percent);
+  options.raft.priority = static_cast<uint8_t>(config.leader_priority);
   options.raft.seed = seed;
+  options.life = start;
   options.lease_reads = config.lease_reads;
   options.snapshot_log_bytes = config.snapshot_log_bytes;
+  options.snapshot_log_entries = config.snapshot_log_entries;
+  options.snapshot_rate = config.snapshot_rate;
   options.keep_log_bytes = config.keep_log_bytes;
   options.indoubt_timeout_us = Micros{config.indoubt_timeout_ms} * 1000;
   return options;
@@ -47,7 +51,7 @@ Node::Node(Config& config, raft::Restart restart, store::Machine& machine,
       sink_(std::make_unique<BatchSink>(*this)),
       carrier_(*this, seams.wire, config.node_id, start),
       watch_(*this, seams.wire, config.node_id),
-      member_(MemberOptions(config, seed), std::move(restart), machine, snapshots,
+      member_(MemberOptions(config, start, seed), std::move(restart), machine, snapshots,
               {seams.disk, *this, seams.background, *this, seams.stopwatch}, now) {
   for (const std::span<const store::CommandRow> family : store::StoreFamilies()) index_.Add(family);
   for (const std::span<const store::CommandRow> family : LocalFamilies()) index_.Add(family);
@@ -161,6 +165,7 @@ void Node::MarkOutput(Session& session) {
 void Node::Closed(Session* session) {
   if (session->closed) return;
   session->closed = true;
+  PayRedirect(*session);
   if (session->kind == PortKind::kRemote) {
     remotes_.erase({session->remote_node, session->remote_client});
   } else {
@@ -513,12 +518,27 @@ void Node::BeginDrain() {
   if (draining_) return;
   draining_ = true;
   Happened({"stops", member_.core().term(), {}});
-  member_.TransferLeadership(NodeId(), "stops");
+  if (!member_.TransferLeadership(NodeId(), "stops")) return;
+  redirect_until_ = now().boot_us + kRedirectPatienceUs;
+  for (const auto& [id, session] : sessions_) {
+    if (session->kind != PortKind::kCluster || session->readonly || session->closed) continue;
+    if (now().boot_us - session->last_active > kRedirectPatienceUs) continue;
+    session->redirect_owed = true;
+    ++redirects_owed_;
+  }
+}
+
+// Whoever has worked with this leader comes with a next command, and is told where to go with it
+// rather than finding the connection closed.
+void Node::PayRedirect(Session& session) {
+  if (std::exchange(session.redirect_owed, false)) --redirects_owed_;
 }
 
 bool Node::Drained() const {
-  return draining_ && !member_.core().IsTransferring() && batches_.empty() && reads_.empty() &&
-         carrier_.pending() == 0 && writer_.count() == 0 && dirty_.empty();
+  const bool redirected =
+      redirects_owed_ == 0 || member_.core().IsLeader() || now().boot_us >= redirect_until_;
+  return draining_ && redirected && !member_.core().IsTransferring() && batches_.empty() &&
+         reads_.empty() && carrier_.pending() == 0 && writer_.count() == 0 && dirty_.empty();
 }
 
 Address Node::AddressOf(NodeId id) const {

@@ -171,8 +171,8 @@ class Node final : public replica::Clients, public replica::Transport {
   void Announced(NodeId peer, Address address) { announced_[peer] = std::move(address); }
   void OnPeerUnreachable(NodeId peer) { member_.PeerUnreachable(peer); }
   void Persisted(BatchNumber number) { member_.Persisted(number); }
-  // SIGTERM: no new work is taken; hands leadership on if there is somebody to take it. Drained()
-  // when everything owed is answered.
+  // SIGTERM: hands leadership on if there is somebody to take it. Drained() when everything owed is
+  // answered, and those that were served here have been told where to go, if they ask soon.
   void BeginDrain();  // idempotent
   [[nodiscard]] bool Drained() const;
   // The disk is nearly full: writes are refused before they are proposed.
@@ -322,6 +322,7 @@ class Node final : public replica::Clients, public replica::Transport {
   void EndWaiting(const Waiting& wait, const std::function<void(resp::Reply&)>& write);
   void CheckWaits();
   void CheckTransfers();
+  void PayRedirect(Session& session);
   void UnparkExpired();
   void Unstall(Stall why);
 
@@ -429,7 +430,9 @@ class Node final : public replica::Clients, public replica::Transport {
   bool room_ = true;  // the log takes more
   bool disk_full_ = false;
   bool draining_ = false;
-  replica::Member member_;  // last: it calls back into everything above
+  size_t redirects_owed_ = 0;  // sessions
+  Micros redirect_until_ = 0;  // for so long they are waited for
+  replica::Member member_;     // last: it calls back into everything above
 };
 
 }  // namespace kvorum::server

@@ -293,10 +293,14 @@ Node::Verdict Node::RunRead(Session& session, const Request& request,
     return Verdict::kDone;
   }
   if (!member_.core().IsLeader()) {
-    if (!session.readonly || row.keys.first == 0 || Removed())
+    if (session.readonly && row.keys.first != 0 && !Removed()) {
+      return order == Order::kDirect ? RunReadHere(session, request, row)
+                                     : Stalled(session, Stall::kOrder);
+    }
+    const bool redirects = session.kind == PortKind::kCluster && row.keys.first != 0;
+    if (redirects || session.kind == PortKind::kRemote || Removed()) {
       return Elsewhere(session, request, row);
-    return order == Order::kDirect ? RunReadHere(session, request, row)
-                                   : Stalled(session, Stall::kOrder);
+    }
   }
   if (session.writes > 0 || session.forwards > 0) return Stalled(session, Stall::kOrder);
   const replica::ReadStart start = member_.StartRead();
@@ -305,7 +309,7 @@ Node::Verdict Node::RunRead(Session& session, const Request& request,
     return RunReadHere(session, request, row);
   }
   const auto* later = std::get_if<replica::ReadLater>(&start);
-  KV_CHECK(later != nullptr);
+  if (later == nullptr) return Elsewhere(session, request, row);
   ++session.reads;
   reads_.push_back({later->ticket, &session, &row, Own(request), now().boot_us});
   return Verdict::kDone;
@@ -355,6 +359,7 @@ Node::Verdict Node::Elsewhere(Session& session, const Request& request,
     // A node that joins may hear the leader before it hears where that is.
     if (address.host.empty()) return Park(session, request);
     stats_.redirected.Add();
+    PayRedirect(session);
     return Refuse(session, request,
                   "MOVED " + std::to_string(keys.empty() ? 0 : store::SlotOf(keys.front())) + " " +
                       address.host + ":" + std::to_string(address.port));

@@ -15,7 +15,7 @@
 
 namespace kvorum::server {
 
-inline constexpr uint16_t kPeerProtocolVersion = 2;
+inline constexpr uint16_t kPeerProtocolVersion = 3;
 
 enum class LinkKind : uint8_t {
   kControl = 1,  // votes, heartbeats, acknowledgements: small, never behind bulk

@@ -112,15 +112,16 @@ struct Session {
 
   // ---- state ----------------------------------------------------------------------------------
   Stall stall = Stall::kNone;
-  Micros parked_at = 0;       // since when; 0 = is not
-  bool dirty = false;         // in Node's list to be processed
-  bool has_output = false;    // in Node's list to be flushed
-  bool in_stalled = false;    // in Node's list of stalled ones
-  bool closing = false;       // executes nothing more; closed when everything owed is written
-  bool parse_failed = false;  // a protocol error waits for its turn in the backlog
-  bool kill_now = false;      // close without waiting for anything
-  bool closed = false;        // the client is gone; freed when nothing refers to it
-  NodeId remote_node;         // kRemote
+  Micros parked_at = 0;        // since when; 0 = is not
+  bool dirty = false;          // in Node's list to be processed
+  bool has_output = false;     // in Node's list to be flushed
+  bool in_stalled = false;     // in Node's list of stalled ones
+  bool closing = false;        // executes nothing more; closed when everything owed is written
+  bool parse_failed = false;   // a protocol error waits for its turn in the backlog
+  bool kill_now = false;       // close without waiting for anything
+  bool redirect_owed = false;  // this node led, and stops: not told yet who leads now
+  bool closed = false;         // the client is gone; freed when nothing refers to it
+  NodeId remote_node;          // kRemote
   uint64_t remote_client = 0;
   uint64_t remote_start = 0;
   Term remote_term;       // of the leader that its backlog was carried to

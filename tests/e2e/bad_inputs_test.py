@@ -364,7 +364,7 @@ def frame(body):
     return struct.pack("<II", len(body), crc32c(body)) + body
 
 
-def hello(link, cluster, sender, to, version=2, magic=b"KVRM", host=b"127.0.0.1", disk=1, known=0):
+def hello(link, cluster, sender, to, version=3, magic=b"KVRM", host=b"127.0.0.1", disk=1, known=0):
     body = struct.pack("<HBQQQQQHH", version, link, cluster, sender, to, disk, known, 7000, 0)
     body += bytes([len(host)]) + host
     return magic + frame(body)

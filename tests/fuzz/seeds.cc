@@ -96,7 +96,9 @@ std::vector<raft::Message> Messages() {
       raft::HeartbeatReply{Term(7), Round(100)},
       raft::InstallSnapshot{Term(7), {Index(5), Term(4), {NodeId(1), NodeId(2)}}, 3, 10, "bytes"},
       raft::InstallSnapshotReply{Term(7), Index(5), 8, true},
-      raft::TimeoutNow{Term(7)}};
+      raft::TimeoutNow{Term(7)},
+      raft::ReadIndex{Term(7), 3, ReadId(4)},
+      raft::ReadIndexReply{Term(7), 3, ReadId(4), Index(9)}};
 }
 
 Inputs Peer() {

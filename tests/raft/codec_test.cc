@@ -45,11 +45,13 @@ std::vector<Message> Samples() {
           AppendReply{Term(7), Round(99), true, Index(12), Index(), Index(), Term()},
           AppendReply{Term(7), Round(99), false, Index(), Index(10), Index(8), Term(5)},
           Heartbeat{Term(7), Index(9), Round(100)},
-          HeartbeatReply{Term(7), Round(100)},
+          HeartbeatReply{Term(7), Round(100), 3},
           InstallSnapshot{Term(7), {Index(5), Term(4), {NodeId(1), NodeId(2)}}, 3, 10, "bytes"},
           InstallSnapshot{Term(7), {Index(5), Term(4), Everything()}, 3, 10, "bytes"},
           InstallSnapshotReply{Term(7), Index(5), 8, true},
-          TimeoutNow{Term(7)}};
+          TimeoutNow{Term(7)},
+          ReadIndex{Term(7), 12, ReadId(3)},
+          ReadIndexReply{Term(7), 12, ReadId(3), Index(9)}};
 }
 
 TEST(Codec, EveryMessageComesBack) {

@@ -74,6 +74,8 @@ struct Describer {
     return "InstallSnapshotReply t" + N(m.term) + " at " + N(m.index);
   }
   std::string operator()(const TimeoutNow& m) const { return "TimeoutNow t" + N(m.term); }
+  std::string operator()(const ReadIndex& m) const { return "ReadIndex t" + N(m.term); }
+  std::string operator()(const ReadIndexReply& m) const { return "ReadIndexReply t" + N(m.term); }
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 #include <map>
 
 #include "base/rng.h"
@@ -163,6 +164,32 @@ TEST_F(Transfer, NeverMoreOnTheWayThanTheWindow) {
   Start(100);
   for (int i = 0; i < 20; ++i) Step();
   EXPECT_EQ(pieces_, kSnapshotPiecesInFlight);
+}
+
+// Bytes a second at which a piece takes `steps`.
+constexpr uint64_t RateOf(uint64_t steps) {
+  return kSnapshotPieceBytes * 1'000'000 / (steps * static_cast<uint64_t>(kStepUs));
+}
+
+TEST_F(Transfer, NoFasterThanAllowed) {
+  streams_.SetRate(RateOf(50));
+  Make(100, kContent);
+  Start(100);
+  EXPECT_EQ(streams_.NextWakeup(), std::numeric_limits<Micros>::max()) << "the first piece is read";
+  Step();
+  EXPECT_EQ(streams_.NextWakeup(), now_ + 49 * kStepUs);
+  EXPECT_GE(Finish(), static_cast<int>(50 * (kPieces - 1)));
+  ExpectDelivered(100);
+  EXPECT_EQ(pieces_, kPieces);
+}
+
+TEST_F(Transfer, AllowedLessThanAPieceInAnElectionTimeoutIsNoStall) {
+  streams_.SetRate(RateOf(3 * kPatienceUs / kStepUs));
+  Make(100, kContent);
+  Start(100);
+  Finish();
+  ExpectDelivered(100);
+  EXPECT_EQ(pieces_, kPieces);
 }
 
 TEST_F(Transfer, SmallOnesTakeOnePiece) {

@@ -32,11 +32,12 @@ class Carried : public ::testing::Test {
     follower().Turn();
     return client;
   }
+  // Writes, because a follower reads for itself.
   TestClient& ReadBig(int times) {
     Exchange(group_, leader(), leader().Connect(),
              "SET big " + std::string(kBigBytes, 'b') + "\r\n");
     std::string bytes;
-    for (int i = 0; i < times; ++i) bytes += "GET big\r\n";
+    for (int i = 0; i < times; ++i) bytes += "GETEX big PERSIST\r\n";
     return Pipeline(bytes);
   }
 

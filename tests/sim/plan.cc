@@ -128,6 +128,8 @@ Plan Plan::Swarm(uint64_t seed) {
   plan.segment_bytes = static_cast<uint64_t>(rng.Between(8, 64)) << 10;
   plan.snapshot_log_bytes = static_cast<uint64_t>(rng.Between(2, 64)) << 10;
   plan.keep_log_bytes = plan.snapshot_log_bytes / static_cast<uint64_t>(rng.Between(2, 8));
+  plan.snapshot_rate = rng.OneIn(1, 3) ? static_cast<uint64_t>(rng.Between(1, 64)) << 20 : 0;
+  plan.wishes = rng.OneIn(1, 4);
   plan.skew_percent = rng.OneIn(1, 2) ? 0 : static_cast<int>(rng.Between(1, 20));
   constexpr uint32_t kElectionMost[] = {1, 1, 3, 10};
   plan.election_most = kElectionMost[rng.Below(std::size(kElectionMost))];

@@ -104,6 +104,8 @@ struct Plan {
   uint64_t segment_bytes = 32 << 10;
   uint64_t snapshot_log_bytes = 16 << 10;
   uint64_t keep_log_bytes = 4 << 10;
+  uint64_t snapshot_rate = 0;   // to followers, bytes a second; 0: no limit
+  bool wishes = false;          // nodes have different priorities
   uint32_t drift_percent = 50;  // the bound that the nodes believe in
   bool equal_timeouts = false;  // every node draws the same random numbers
   int skew_percent = 10;        // how far clocks run from true time, either way; within the bound

@@ -456,6 +456,24 @@ void HandOverFails(Lab& lab) {  // 21
   lab.Expect(lab.world().figures().unknown == 0, "every outcome is learnt");
 }
 
+// Leadership goes to the node that is wished for, and comes back to it when it comes back.
+void Wishes(Lab& lab) {  // 112
+  lab.plan.wishes = true;
+  lab.Begin(5);
+  lab.Load(3);
+  const NodeId wished(4);
+  const auto leads = [&] { return lab.leader() == wished; };
+  lab.Until(leads, lab.ET(40));
+  lab.Expect(leads(), "the one with the highest priority leads");
+  if (!leads()) return;
+  lab.Kill(wished);
+  lab.Run(lab.ET(4));
+  lab.Expect(lab.WaitForLeader(lab.ET(10)) != wished, "somebody else leads meanwhile");
+  lab.Start(wished);
+  lab.Until(leads, lab.ET(60));
+  lab.Expect(leads(), "it leads again");
+}
+
 constexpr Scenario kScenarios[] = {
     {1, "kill the leader with 100 writes in flight", KillLeaderInFlight},
     {2, "all restart, a majority dies again, survivors are read", RestartsOfAMajority},
@@ -482,6 +500,7 @@ constexpr Scenario kScenarios[] = {
     {22, "transfer with leases and pre-vote on", TransferWithLease},
     {23, "figure 8: an old entry on a majority is not committed by counting", FigureEight},
     {24, "leader's disk slower than the followers'", SlowLeaderDisk},
+    {112, "leadership goes where it is wished for", Wishes},
 };
 
 }  // namespace

@@ -94,6 +94,75 @@ void AnswersToAFormerTerm(Lab& lab) {  // 6
   }
 }
 
+// Followers ask the leader how far they must be. Questions and answers get lost, come twice, and
+// come so late that their follower has started anew, or that another one leads.
+void ReadsAtFollowers(Lab& lab) {  // 6
+  lab.plan.delay_most_us = 400;
+  lab.plan.lease_reads = lab.rng.OneIn(1, 2);
+  lab.Begin();
+  lab.Load(4);
+  lab.Tap([&lab](NodeId from, NodeId to, const server::PeerMessage& message) {
+    const auto* raft = std::get_if<raft::Message>(&message);
+    if (raft == nullptr || (!std::holds_alternative<raft::ReadIndex>(*raft) &&
+                            !std::holds_alternative<raft::ReadIndexReply>(*raft))) {
+      return true;
+    }
+    if (lab.rng.OneIn(1, 4)) {
+      lab.network().Inject(from, to, message, lab.Random(1'000, 100'000));
+    }
+    return !lab.rng.OneIn(1, 4);
+  });
+  for (int i = 0; i < 6 && !lab.failed(); ++i) {
+    const NodeId leader = lab.WaitForLeader(lab.ET(20));
+    lab.Ask(leader, {"SET", "probe", lab.Unique()});
+    for (const NodeId id : lab.Others(leader)) {
+      SimClient& client = lab.Client();
+      client.Use(id, PortKind::kProxy);
+      client.Ask({"GET", "probe"});
+    }
+    lab.Run(lab.Random(0, 20'000));
+    const NodeId other = lab.Others(leader)[lab.rng.Below(2)];
+    if (lab.rng.OneIn(1, 2)) {
+      lab.MakeLeader(other);
+    } else {
+      lab.Kill(other);
+      lab.Start(other);
+    }
+  }
+  lab.Run(lab.ET(2));
+}
+
+// A leader that is cut off together with a follower: it must not name a point to it any more.
+void ReadsInTheMinority(Lab& lab) {  // 6
+  lab.plan.lease_reads = lab.rng.OneIn(1, 2);
+  lab.Begin(5);
+  for (int i = 0; i < 3 && !lab.failed(); ++i) {
+    const NodeId old = lab.WaitForLeader(lab.ET(20));
+    lab.Ask(old, {"SET", "probe", lab.Unique()});
+    const std::vector<NodeId> others = lab.Others(old);
+    const NodeId with = others[0];
+    for (size_t n = 1; n < others.size(); ++n) {
+      lab.CutBoth(old, others[n]);
+      lab.CutBoth(with, others[n]);
+      lab.node(others[n]).PeerUnreachable(old);
+    }
+    const auto other = [&] { return lab.leader() != NodeId() && lab.leader() != old; };
+    for (int n = 0; n < 20 && !other(); ++n) {
+      SimClient& client = lab.Client();
+      client.Use(with, PortKind::kProxy);
+      client.Ask({"GET", "probe"});
+      lab.Run(lab.Random(1'000, 10'000));
+    }
+    if (other()) lab.Ask(lab.leader(), {"SET", "probe", lab.Unique()}, 20'000);
+    SimClient& client = lab.Client();
+    client.Use(with, PortKind::kProxy);
+    client.Ask({"GET", "probe"});
+    lab.Run(lab.ET(1));
+    lab.network().Heal();
+    lab.Run(lab.ET(1));
+  }
+}
+
 void NobodyWrites(Lab& lab) {  // 87
   const NodeId leader = lab.Begin();
   for (int i = 0; i < 3; ++i) {
@@ -107,6 +176,8 @@ constexpr Scenario kScenarios[] = {
     {3, "reads while a long log is applied", ReadsBeforeALongLogIsApplied},
     {6, "a read behind a round whose answers are still on their way", ReadBehindAnOldRound},
     {6, "answers to a former term of whoever leads again", AnswersToAFormerTerm},
+    {6, "reads at followers, questions and answers lost, doubled and late", ReadsAtFollowers},
+    {6, "reads at a follower that is cut off with the leader", ReadsInTheMinority},
     {87, "expiry while nobody writes", NobodyWrites},
 };
 
