@@ -50,7 +50,9 @@ Core::Core(const Options& options, Restart restart, Micros now)
 
 void Core::Tick(Micros now) {
   KV_CHECK(now >= now_);
+  const Micros late = now - NextWakeup();
   now_ = now;
+  NoticeLateness(late);
   switch (role()) {
     case RoleKind::kFollower:
       TickFollower(std::get<Follower>(role_));

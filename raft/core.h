@@ -304,6 +304,7 @@ class Core {
   enum class Campaign : uint8_t { kPreVote, kVote, kTransfer };
 
   // election.cc
+  void NoticeLateness(Micros late);
   void BecomeFollower(Term term, NodeId leader);
   void StartElection(Campaign kind, Micros evidence_until);
   void BecomeLeader();
@@ -398,6 +399,8 @@ class Core {
   std::optional<SnapshotMeta> restore_;
   std::vector<Outgoing> send_now_;
   std::vector<Outgoing> send_durable_;
+  bool late_ = false;                               // turns begin late
+  Micros listens_until_ = 0;                        // no silence is believed before
   std::variant<Follower, Candidate, Leader> role_;  // in the order of RoleKind
   Stats stats_;
 };

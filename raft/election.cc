@@ -14,6 +14,9 @@ namespace {
 // Of an election timeout. Members ask for votes two of these apart when the leader falls silent.
 constexpr Micros kSilenceSteps = 10;
 
+// A turn that begins later than so much of an election timeout is late.
+constexpr Micros kLateParts = 4;
+
 bool AddOnce(std::vector<NodeId>& list, NodeId id) {
   if (std::find(list.begin(), list.end(), id) != list.end()) return false;
   list.push_back(id);
@@ -54,7 +57,17 @@ bool Core::LeaderSeemsAlive() const {
   if (IsLeader()) return true;
   const auto* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader == NodeId() || follower->leader_lost) return false;
-  return now_ - follower->heard_at < timeout_us_;
+  return now_ - follower->heard_at < timeout_us_ || now_ < listens_until_;
+}
+
+// Who has not run for long has not listened either: what the others said meanwhile waits to be
+// read, and their silence is not believed before it was. Once, until turns begin in time again.
+void Core::NoticeLateness(Micros late) {
+  if (late <= timeout_us_ / kLateParts) {
+    late_ = late_ && now_ < listens_until_;
+  } else if (!std::exchange(late_, true)) {
+    listens_until_ = now_ + options_.heartbeat_us;
+  }
 }
 
 void Core::BecomeFollower(Term term, NodeId leader) {
@@ -68,6 +81,10 @@ void Core::TickFollower(Follower& follower) {
   if (now_ < follower.deadline) return;
   if (!MayCampaign()) {  // the leader is lost all the same, and another one may ask for a vote
     BecomeFollower(hard_state_.term, NodeId());
+    return;
+  }
+  if (now_ < listens_until_ && !follower.leader_lost) {
+    follower.deadline = listens_until_;
     return;
   }
   if (now_ < promise_until_) {  // the promise binds this member's own ambition too

@@ -19,7 +19,8 @@ inline constexpr size_t kMaxAppendEntries = 1024;
 
 // In flight to one follower, not yet acknowledged (thesis 10.2.1, pipelining).
 inline constexpr size_t kMaxInflightMessages = 256;
-inline constexpr size_t kMaxInflightBytes = size_t{16} << 20;
+// Little enough that a follower on a starved machine gets to its heartbeats in between.
+inline constexpr size_t kMaxInflightBytes = size_t{4} << 20;
 
 // Proposed and not yet committed, in the whole group: beyond it Propose answers kOverloaded.
 inline constexpr size_t kMaxUncommittedBytes = size_t{64} << 20;

@@ -62,7 +62,8 @@ void Progress::MeasuredAppend(Index match, Micros now) {
 }
 
 bool Progress::Rejected(Index prev_index, Index next_try) {
-  if (prev_index <= match_) return false;  // it has matched there since: a late reply
+  // It has matched there since: a late reply. Unless what follows was not taken for that reason.
+  if (prev_index < match_ || (prev_index == match_ && state_ != State::kReplicate)) return false;
   if (state_ == State::kSnapshot) return false;
   if (state_ == State::kProbe && prev_index != next_ - 1) return false;
   BecomeProbe();

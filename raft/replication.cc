@@ -157,7 +157,7 @@ void Core::TickLeader(Leader& leader) {
   // CheckQuorum (6.2): a leader that a majority has not spoken to for a timeout is none.
   const Micros heard =
       Agreed(leader, now_, [](const Progress& progress) { return progress.last_heard(); });
-  if (now_ - heard > timeout_us_) {
+  if (now_ - heard > timeout_us_ && now_ >= listens_until_) {
     BecomeFollower(hard_state_.term, NodeId());
     return;
   }

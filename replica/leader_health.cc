@@ -16,6 +16,8 @@ void LeaderHealth::TurnBegins(Micros now, Micros due, Micros election_timeout_us
   last_turn_ = now;
   const Micros late = now - due;
   if (late <= heartbeat_us_ || due == std::exchange(last_due_, due)) return;
+  // What the disk has done meanwhile is not known yet.
+  for (UnderWay& save : saves_) save.at = std::min(now, save.at + late);
   starved_us_ += std::min(late, election_timeout_us / 2);
 }
 

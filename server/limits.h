@@ -14,6 +14,9 @@ namespace kvorum::server {
 // One log entry collects commands up to about this size; a bigger command travels alone.
 inline constexpr size_t kBatchBytes = size_t{1} << 20;
 
+// A turn proposes about so much at most: what it takes must not delay heartbeats.
+inline constexpr size_t kTurnBytes = size_t{4} << 20;
+
 // A session that cannot go on keeps this much unread input before its socket is left alone.
 inline constexpr size_t kStalledInputBytes = size_t{256} << 10;
 
@@ -66,7 +69,7 @@ inline constexpr size_t kEventsKept = 1024;
 inline constexpr size_t kEventsDefault = 32;
 inline constexpr uint64_t kEventFileBytes = uint64_t{4} << 20;
 
-static_assert(kBatchBytes < kMaxFrameBytes);
+static_assert(kBatchBytes < kMaxFrameBytes && kBatchBytes <= kTurnBytes);
 static_assert(kForwardReplyBytes < kRemoteReplyBytes && kRemoteReplyBytes < kPeerQueueBytes);
 static_assert(replica::kSnapshotPieceBytes < kPeerQueueBytes);
 

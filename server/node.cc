@@ -78,6 +78,7 @@ void Node::TellTime(Now time) {
 
 void Node::BeginTurn(Now time) {
   TellTime(time);
+  turn_bytes_ = 0;
   room_ = member_.core().uncommitted_bytes() < raft::kMaxUncommittedBytes / 2;
   if (room_) Unstall(Stall::kRoom);
   Unstall(Stall::kPeer);
@@ -258,6 +259,8 @@ void Node::ProposeOpenBatch() {
   open_.envelope = Payload(writer_.Finish(now().wall_ms, rng_.Next()));
   open_.at = now().boot_us;
   open_.term = member_.core().term();
+  turn_bytes_ += open_.envelope.size();
+  if (turn_bytes_ >= kTurnBytes) room_ = false;
   const replica::ProposalId id = open_.id;
   batches_.push_back(std::move(open_));
   open_ = Batch{.id = id + 1};

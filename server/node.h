@@ -429,6 +429,7 @@ class Node final : public replica::Clients, public replica::Transport {
   NodeId last_leader_;
   bool room_ = true;  // the log takes more
   bool disk_full_ = false;
+  size_t turn_bytes_ = 0;  // proposed in this turn
   bool draining_ = false;
   size_t redirects_owed_ = 0;  // sessions
   Micros redirect_until_ = 0;  // for so long they are waited for

@@ -22,8 +22,10 @@ using boost::system::error_code;
 
 namespace {
 
-// Handlers run in one turn at most, so that a flood of events cannot delay replies and heartbeats.
+// Handlers run in one turn at most, and for so long, so that a flood of events cannot delay replies
+// and heartbeats.
 constexpr int kHandlersPerTurn = 512;
+constexpr Micros kHandlersUs = 5'000;
 constexpr Micros kCronUs = 250'000;
 constexpr Micros kDrainPatienceUs = 5'000'000;
 constexpr Micros kRepeatedLogUs = 60'000'000;
@@ -102,7 +104,8 @@ void Reactor::RunReady() {
     // Rounded up to what the kernel's timer can tell: waking too early is a turn for nothing.
     handlers += static_cast<int>(context_.run_one_for(std::chrono::microseconds(away)));
   }
-  while (handlers < kHandlersPerTurn && context_.poll_one() > 0) ++handlers;
+  const Micros until = BootMicros() + kHandlersUs;
+  while (handlers < kHandlersPerTurn && context_.poll_one() > 0 && BootMicros() < until) ++handlers;
 }
 
 void Reactor::FinishTurn() {

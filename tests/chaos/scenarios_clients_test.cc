@@ -110,6 +110,20 @@ TEST_F(Clients, Scenario111_ForwarderDiesAndComesBack) {
   Finish();
 }
 
+// What was committed when the leader died had its effect, whether or not a reply was seen.
+TEST_F(Clients, Scenario91_TheLeaderDiesBetweenCommitAndReply) {
+  Start(3);
+  BeginLoad(8, 5);
+  for (int round = 0; round < 6; ++round) {
+    Progress(100);
+    const int leader = Leader();
+    arena_->Kill({leader});
+    LeaderBesides(leader);
+    arena_->Launch(leader);
+  }
+  Finish();
+}
+
 TEST_F(Clients, Scenario92_OneCommandIsOneEntry) {
   Start(3);
   const int leader = Leader();
@@ -238,6 +252,46 @@ TEST_F(Clients, Scenario98_LimitsOfOneNodeDoNotChangeWhatItApplies) {
   for (int i = 0; i < 40; ++i) {
     EXPECT_EQ(AskProxy(1, {"SET", "k" + std::to_string(i), std::string(65'536, 'v')}), "OK");
   }
+  Finish();
+}
+
+// More than the nodes can do is asked for: clients wait, nobody is elected, memory stays bounded.
+TEST_F(Clients, Scenario99_MoreIsAskedForThanCanBeDone) {
+  Start(3);
+  const int leader = Leader();
+  const uint64_t term = Term(leader);
+  arena_->SetSyncTime(20'000);
+  std::atomic<uint64_t> answered = 0;
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> threads;
+  const std::string value(64 << 10, 'v');
+  threads.reserve(8);
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      const e2e::ContextPtr context = e2e::Connect(arena_->cluster().ProxyPort(1 + i % 3), 30'000);
+      const std::string key = "flood" + std::to_string(i);
+      while (!stop && context != nullptr) {
+        for (int n = 0; n < 64; ++n) {
+          redisAppendCommand(context.get(), "SET %s %b", key.c_str(), value.data(), value.size());
+        }
+        for (int n = 0; n < 64; ++n) {
+          void* reply = nullptr;
+          if (redisGetReply(context.get(), &reply) != REDIS_OK) {
+            ADD_FAILURE() << context->errstr;
+            return;
+          }
+          const e2e::ReplyPtr owned(static_cast<redisReply*>(reply));
+          EXPECT_EQ(e2e::Text(owned), "OK");
+          ++answered;
+        }
+      }
+    });
+  }
+  EXPECT_TRUE(e2e::WaitFor([&] { return answered > 4'000; }));
+  EXPECT_EQ(Term(leader), term) << LogOf(leader);
+  for (const int node : arena_->Nodes()) EXPECT_LT(arena_->ResidentKb(node), 600U * 1024);
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
   Finish();
 }
 

@@ -8,7 +8,15 @@
 namespace kvorum::chaos {
 namespace {
 
-class Elections : public Scenario {};
+class Elections : public Scenario {
+ protected:
+  // Leadership goes to another node, by the command; all of it under a new term.
+  void HandOn() {
+    const int leader = Leader();
+    EXPECT_TRUE(e2e::WaitFor([&] { return Ask(leader, {"RAFT", "TRANSFER"}) == "OK"; }));
+    LeaderBesides(leader);
+  }
+};
 
 TEST_F(Elections, Scenario1_LeaderKilledWithAHundredWritesInFlight) {
   Start(3);
@@ -96,6 +104,62 @@ TEST_F(Elections, Scenario5_LeaderStoppedWithRequestsInItsSocketBuffers) {
   }
   Progress(50);
   Finish();
+}
+
+// Answers that come late, over links that differ: what a node reads for its clients is never old.
+TEST_F(Elections, Scenario6_ReadsWhoseProofIsLateAndLeadersThatChange) {
+  Start(3, {"--read-mode", "quorum"});
+  BeginLoad(12, 1);
+  Rng random(6);
+  for (int round = 0; round < 5; ++round) {
+    for (const int from : arena_->Nodes()) {
+      for (const int to : Others(from)) {
+        LinkRule rule;
+        rule.delay = std::chrono::milliseconds(random.Between(0, 20));
+        rule.jitter = std::chrono::milliseconds(random.Between(0, 20));
+        arena_->proxy().Set(from, to, rule);
+      }
+    }
+    Progress(40);
+    HandOn();
+  }
+  Finish();
+}
+
+// The leader falls silent, nobody sees evidence, and all have waited equally long.
+TEST_F(Elections, Scenario7_AllFollowersMissTheLeaderAtTheSameTime) {
+  Start(5);
+  BeginLoad();
+  for (int round = 0; round < 4; ++round) {
+    Progress(40);
+    const int leader = Leader();
+    const uint64_t term = Term(leader);
+    arena_->Cut({leader}, Others(leader));
+    EXPECT_LE(Term(LeaderBesides(leader)), term + 3);  // few votes are split
+    Progress(20);
+    arena_->HealLinks();
+  }
+  Finish();
+}
+
+TEST_F(Elections, Scenario8_AHigherTermWinsOverALongerLog) {
+  Start(3);
+  const int old = Leader();
+  ASSERT_EQ(Ask(old, {"SET", "k", "common"}), "OK");
+  arena_->Cut({old}, Others(old));
+  // Many entries that nobody else has, and nobody is told of.
+  const e2e::ContextPtr context = e2e::Connect(arena_->cluster().Port(old), 300);
+  for (int i = 0; i < 50; ++i) {
+    redisAppendCommand(context.get(), "SET k longer-%d", i);
+    for (int done = 0; done == 0;) ASSERT_EQ(redisBufferWrite(context.get(), &done), REDIS_OK);
+    Wait(1);
+  }
+  const int leader = LeaderBesides(old);
+  ASSERT_EQ(Ask(leader, {"SET", "k", "higher"}), "OK");
+  EXPECT_GT(Number(old, "last_index"), Number(leader, "last_index"));
+  arena_->HealLinks();
+  Finish();
+  for (const int node : arena_->Nodes()) EXPECT_EQ(AskProxy(node, {"GET", "k"}), "higher");
 }
 
 TEST_F(Elections, Scenario9_NodeThatWasAloneDisturbsNobody) {
@@ -232,6 +296,39 @@ TEST_F(Elections, Scenario17_NodesAreCloggedOneByOneAndFreedInAnotherOrder) {
   Finish();
 }
 
+TEST_F(Elections, Scenario19_TermsRiseWhileClientsPropose) {
+  Start(3);
+  BeginLoad(12, 1);
+  const uint64_t term = Term(Leader());
+  for (int round = 0; round < 8; ++round) {
+    Progress(20);
+    HandOn();
+  }
+  EXPECT_GE(Term(Leader()), term + 8);
+  Finish();
+}
+
+// A vote is on disk before it is sent: whoever dies around that does not vote twice.
+TEST_F(Elections, Scenario20_PowerLossAroundTheVote) {
+  Start(3);
+  BeginLoad();
+  for (uint32_t call = 1; call <= 4; ++call) {
+    Progress(20);
+    const int leader = Leader();
+    const std::vector<int> voters = Others(leader);
+    for (const int voter : voters) arena_->ExpectDiskFailure(voter, true);
+    arena_->Kill({leader});
+    arena_->disk(voters[call % 2]).kill_at_call = call;
+    EXPECT_TRUE(
+        e2e::WaitFor([&] { return arena_->cluster().Ended(voters[call % 2]).has_value(); }));
+    arena_->disk(voters[call % 2]).kill_at_call = 0;
+    arena_->LosePower({voters[call % 2]}, {});
+    arena_->LaunchAll();
+  }
+  Progress(20);
+  Finish();
+}
+
 TEST_F(Elections, Scenario21_LeadershipIsHandedOnUnderLoadAndToASilentNode) {
   Start(3);
   BeginLoad();
@@ -246,6 +343,37 @@ TEST_F(Elections, Scenario21_LeadershipIsHandedOnUnderLoadAndToASilentNode) {
     arena_->Launch(leader);
   }
   Progress(50);
+  Finish();
+}
+
+TEST_F(Elections, Scenario22_LeadershipIsHandedOnByCommandWithReadsByLease) {
+  Start(3);
+  BeginLoad(12, 1);
+  for (int round = 0; round < 10; ++round) {
+    Progress(10);
+    HandOn();
+  }
+  uint64_t by_lease = 0;
+  for (const int node : arena_->Nodes()) by_lease += Number(node, "reads_by_lease");
+  EXPECT_GT(by_lease, 0U);
+  Finish();
+}
+
+TEST_F(Elections, Scenario25_ALearnerDoesNotLead) {
+  Start(3);
+  BeginLoad();
+  const int learner = Follower();
+  ASSERT_TRUE(e2e::WaitFor(
+      [&] { return arena_->TellLeader({"RAFT", "DEMOTE", std::to_string(learner)}) == "OK"; }));
+  Progress(20);
+  ASSERT_TRUE(e2e::WaitFor([&] { return arena_->Field(learner, "membership") == "learner"; }));
+  const uint64_t term = Term(learner);
+  arena_->Kill(Others(learner));
+  Wait(1500);
+  EXPECT_EQ(arena_->Field(learner, "role"), "follower");
+  EXPECT_EQ(Term(learner), term);
+  arena_->LaunchAll();
+  Progress(20);
   Finish();
 }
 

@@ -151,5 +151,35 @@ TEST_F(Leases, Scenario108_DeposedLeaderFindsOutWhatBecameOfItsWrites) {
   EXPECT_EQ(recorder_.in_doubt(), 0U);
 }
 
+// What a follower carried to the leader travels for long: two others lead before it arrives.
+TEST_F(Leases, Scenario110_ACarriedCommandArrivesAfterTwoElections) {
+  Start(3);
+  BeginLoad(8, 5);
+  for (int round = 0; round < 3; ++round) {
+    Progress(30);
+    const int leader = Leader();
+    const int follower = Follower();
+    std::vector<std::thread> carried;
+    arena_->CutOneWay(follower, leader);  // held, and delivered when it is over
+    for (int i = 0; i < 4; ++i) {
+      carried.emplace_back([this, follower, i, round] {
+        Client client(arena_->cluster(), recorder_, 100 + 10 * round + i, Door::kProxy,
+                      static_cast<uint64_t>(i));
+        client.Choose(follower);
+        client.Do({{"INCR", "carried"}}, 8000);
+      });
+    }
+    Wait(50);
+    for (int n = 0; n < 2; ++n) {
+      const int now = Leader();
+      EXPECT_TRUE(e2e::WaitFor([&] { return arena_->TellLeader({"RAFT", "TRANSFER"}) == "OK"; }));
+      LeaderBesides(now);
+    }
+    arena_->HealLinks();
+    for (std::thread& thread : carried) thread.join();
+  }
+  Finish();
+}
+
 }  // namespace
 }  // namespace kvorum::chaos

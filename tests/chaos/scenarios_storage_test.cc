@@ -28,6 +28,19 @@ class Storage : public Scenario {
   }
 };
 
+std::string Block(const std::string& path, std::streamoff offset) {
+  std::ifstream file(path, std::ios::binary);
+  std::string block(512, '\0');
+  file.seekg(offset);
+  file.read(block.data(), static_cast<std::streamsize>(block.size()));
+  return block;
+}
+void SetBlock(const std::string& path, std::streamoff offset, const std::string& block) {
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(offset);
+  file.write(block.data(), static_cast<std::streamsize>(block.size()));
+}
+
 // A node alone: whatever the call it dies at, what it has acknowledged is there.
 TEST_F(Storage, Scenario65_KilledAtEachCallOfTheWritePath) {
   Start(1, {"--wal-segment-size", "1mb"});
@@ -213,6 +226,22 @@ TEST_F(Storage, Scenario72_LogShortenedOnAMinority) {
   if (!arena_->cluster().Running(node)) std::filesystem::rename(whole, segment);
   Finish();
   EXPECT_EQ(arena_->Field(node, "may_vote"), "1");
+}
+
+// A block was written to the wrong place, over records that are older.
+TEST_F(Storage, Scenario73_AMisdirectedWrite) {
+  Start(3);
+  Write(200);
+  const int node = Follower();
+  arena_->Kill({node});
+  const std::string segment = FilesOf(Wal(node), "wal-").back();
+  ASSERT_GT(LastByte(segment), 4096U + 8 * 512);
+  const std::string right = Block(segment, 4096 + 2 * 512);
+  SetBlock(segment, 4096 + 2 * 512, Block(segment, 4096 + 6 * 512));
+  ExpectRefusedStart(node, "wal-");
+  for (const int other : Others(node)) EXPECT_EQ(AskProxy(other, {"SET", "after", "v"}), "OK");
+  SetBlock(segment, 4096 + 2 * 512, right);  // as it was
+  Finish();
 }
 
 TEST_F(Storage, Scenario74_ASegmentIsMissingAndATemporaryFileIsLeft) {

@@ -67,6 +67,17 @@ TEST(Progress, RejectionBacksUpButNotBelowMatch) {
   EXPECT_EQ(q.inflight_bytes(), 0U);
 }
 
+// Two messages overtook each other: the follower has refused the second, and then taken the first.
+TEST(Progress, WhatWasRefusedBehindTheMatchIsSentAgain) {
+  Progress p = Replicating(10);
+  p.Sent(Index(11), 1, 0);
+  p.Sent(Index(12), 1, 0);
+  EXPECT_TRUE(p.Acked(Index(11), Round()));
+  EXPECT_TRUE(p.Rejected(Index(11), Index(10)));
+  EXPECT_EQ(p.next(), Index(12));
+  EXPECT_TRUE(p.CanSend());
+}
+
 TEST(Progress, LostLinkFallsBackToProbing) {
   Progress p = Replicating(5);
   p.Sent(Index(9), 10, 0);

@@ -33,6 +33,15 @@ TEST(LeaderHealth, OneLongPauseIsNoSign) {
   EXPECT_EQ(health.Judge(9'000'000, kElection), Sickness::kNone);
 }
 
+TEST(LeaderHealth, APauseIsNotTheDisksFault) {
+  LeaderHealth health(kHeartbeat);
+  health.TurnBegins(1'000'000, 1'000'000, kElection);
+  health.Saving(BatchNumber(1), 1'000'000);
+  health.TurnBegins(9'000'000, 1'050'000, kElection);
+  EXPECT_EQ(health.Judge(9'000'000, kElection), Sickness::kNone);
+  EXPECT_EQ(health.Judge(9'050'001 + kElection, kElection), Sickness::kDisk);
+}
+
 TEST(LeaderHealth, TurnsThatAreLateAgainAndAgainAreASign) {
   LeaderHealth health(kHeartbeat);
   Micros now = 1'000'000;

@@ -103,9 +103,15 @@ void TestMember::Settle() {
 
 // ---- roles ------------------------------------------------------------------------------------
 
+void TestMember::Campaign() {
+  while (member_->core().role() == raft::RoleKind::kFollower) {
+    Turn([] {}, std::max<Micros>(1'000, member_->core().NextWakeup() - now_.boot_us));
+  }
+}
+
 void TestMember::BecomeLeader() {
   const Term term = member_->core().term() + 1;
-  Turn([] {}, 700'000);
+  Campaign();
   Receive(kPeer, raft::PreVoteReply{term, true});
   Persist();
   Receive(kPeer, raft::VoteReply{term, true});

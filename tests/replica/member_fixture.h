@@ -84,6 +84,8 @@ class TestMember final : LogDisk, Transport, Stopwatch, Clients, store::ReplySin
 
   // ---- roles. The peers grant what is asked.
   void BecomeLeader();
+  // Nobody leads for so long that it asks for votes.
+  void Campaign();
   // The peer has everything up to `index` and has seen the newest round.
   [[nodiscard]] raft::AppendReply Acknowledge(Index index) const;
   std::optional<raft::ProposeError> Propose(ProposalId id,

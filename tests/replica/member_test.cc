@@ -61,7 +61,7 @@ TEST(MemberDisk, AVoteIsDurableBeforeItIsGiven) {
 
 TEST(MemberDisk, ACandidateVotesForItselfOnDiskBeforeItAsksOthers) {
   TestMember node;
-  node.Turn([] {}, 700'000);
+  node.Campaign();
   EXPECT_EQ(node.Sent<raft::PreVote>(kPeer).size(), 1U);
   node.Receive(kPeer, raft::PreVoteReply{Term(1), true});
   EXPECT_TRUE(node.Sent<raft::Vote>(kPeer).empty());

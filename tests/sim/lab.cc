@@ -5,17 +5,13 @@
 #include <utility>
 
 namespace kvorum::sim {
-namespace {
+namespace {}  // namespace
 
-constexpr Micros kPatienceUs = 5'000'000;
-
-}  // namespace
-
-NodeId Lab::Begin(int nodes) {
+NodeId Lab::Begin(int nodes, Micros patience) {
   plan.nodes = nodes;
   world_ = std::make_unique<World>(plan);
   world_->StartNodes();
-  return WaitForLeader(kPatienceUs);
+  return WaitForLeader(patience);
 }
 
 void Lab::Expect(bool holds, const std::string& what) {

@@ -15,6 +15,8 @@
 
 namespace kvorum::sim {
 
+inline constexpr Micros kPatienceUs = 5'000'000;
+
 class Lab {
  public:
   explicit Lab(uint64_t seed) : rng(seed) { plan = Plan::Calm(seed, 3); }
@@ -24,7 +26,7 @@ class Lab {
   Rng rng;
 
   // Starts the nodes and waits for a leader, which it returns.
-  NodeId Begin(int nodes = 3);
+  NodeId Begin(int nodes = 3, Micros patience = kPatienceUs);
   [[nodiscard]] World& world() { return *world_; }
   [[nodiscard]] Network& network() { return world_->network(); }
   [[nodiscard]] SimNode& node(NodeId id) { return world_->node(id); }

@@ -215,10 +215,26 @@ void EveryLeaseLapses(Lab& lab) {  // 106
   lab.Run(50'000);
   const Term term = lab.term();
   for (int i = 0; i < 25; ++i) {
-    for (const NodeId id : lab.world().Ids()) lab.node(id).Pause(lab.Random(1'000, 100'000));
+    for (const NodeId id : lab.world().Ids()) lab.node(id).Pause(lab.Random(1'000, 80'000));
     lab.Run(lab.Random(200'000, 300'000));
   }
   lab.Expect(lab.leader() == leader && lab.term() == term, "slower, but no election");
+}
+
+// As every process of an overloaded or suspended machine does: nobody has run, so nobody's silence
+// means anything.
+void NobodyRuns(Lab& lab) {  // 113
+  lab.plan.delay_most_us = 500;
+  const NodeId leader = lab.Begin();
+  lab.Load(3);
+  lab.Run(50'000);
+  const Term term = lab.term();
+  for (int i = 0; i < 8; ++i) {
+    const Micros length = lab.Random(200'000, 2'000'000);
+    for (const NodeId id : lab.world().Ids()) lab.node(id).Pause(length + lab.Random(0, 5'000));
+    lab.Run(length + lab.ET(2));
+  }
+  lab.Expect(lab.leader() == leader && lab.term() == term, "it goes on where it was");
 }
 
 void PausedMachine(Lab& lab) {  // 107
@@ -494,6 +510,7 @@ constexpr Scenario kScenarios[] = {
     {110, "the same while leadership was being handed on", ElectedAgainHandingOver},
     {110, "a repeated command delayed past a restart and an election", DelayedRepetition},
     {111, "the forwarder restarts with the same id", ForwarderRestarts},
+    {113, "all processes stand still at once", NobodyRuns},
 };
 
 }  // namespace

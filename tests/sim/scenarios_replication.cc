@@ -21,7 +21,7 @@ M* As(server::PeerMessage& message) {
 void Loss(Lab& lab) {  // 26
   constexpr int kPercent[] = {5, 10, 15, 30, 50};
   lab.plan.loss_percent = kPercent[lab.rng.Below(5)];
-  lab.Begin(5);
+  lab.Begin(5, 60'000'000);
   lab.Load(4);
   lab.Run(3'000'000);
   if (lab.plan.loss_percent > 30) return;  // safety alone: three of four round trips fail
