@@ -31,6 +31,10 @@ inline constexpr int kSnapshotRefusals = 2;
 
 inline constexpr size_t kHousekeepKeysPerTurn = 4096;
 
+// How long what a member has told of itself is believed: a few times as long as between two
+// tellings (server/limits.h).
+inline constexpr Micros kFeatureToldHoldsUs = 2'000'000;
+
 // Wall and boot clock may disagree by this much about the length of one turn before the lease is
 // dropped. Below the slack that the drift bound leaves (raft::Options::clock_drift_percent of
 // lease_us), and above the wall clock's resolution here, a millisecond.

@@ -35,6 +35,7 @@ Member::Member(const Options& options, raft::Restart restart, store::Machine& ma
       seams_(seams),
       core_(options.raft, std::move(restart), now.boot_us),
       now_(now),
+      seen_feature_(machine.feature_level()),
       vote_barred_(!core_.MayVote()),
       snapshot_tried_at_(now.boot_us),
       health_(options.raft.heartbeat_us),
@@ -89,6 +90,7 @@ void Member::BeginTurn(Now now) {
 }
 
 void Member::EndTurn() {
+  MaybeRaiseFeature();
   ProposePulse();
   HandOverIfSick();
   HandOverIfWished();
@@ -106,7 +108,7 @@ void Member::EndTurn() {
 }
 
 bool Member::WantsTurn() const {
-  const bool backlog = restore_ == nullptr && machine_.applied() < core_.commit();
+  const bool backlog = restore_ == nullptr && !halted_ && machine_.applied() < core_.commit();
   return backlog || housekeeping_ || taker_.WantsTurn();
 }
 
@@ -265,6 +267,45 @@ void Member::ProposePulse() {
   }
 }
 
+// ---- the feature level ------------------------------------------------------------------------
+
+void Member::PeerCan(NodeId peer, store::FeatureLevel level) {
+  if (core_.IsLeader()) features_.Told(peer, level, now_.boot_us);
+}
+
+std::optional<store::FeatureLevel> Member::FeatureOf(NodeId member) const {
+  if (member == core_.id()) return options_.feature_can;
+  return features_.Of(member, now_.boot_us);
+}
+
+store::FeatureLevel Member::FeatureDemanded() const {
+  const store::FeatureLevel level = machine_.feature_level();
+  return raise_ > machine_.applied() ? std::max(level, raised_to_) : level;
+}
+
+// Behind the configuration in force, committed or not: if that is undone, so is the raise.
+void Member::MaybeRaiseFeature() {
+  if (!Serves() || !KnowsFeatureLevel() || raise_ > machine_.applied()) return;
+  if (options_.feature_can <= machine_.feature_level()) return;
+  const std::optional<store::FeatureLevel> common =
+      features_.Common(core_.configuration(), core_.id(), options_.feature_can, now_.boot_us);
+  if (!common || *common <= machine_.feature_level()) return;
+  const raft::ProposeResult result =
+      core_.Propose(Payload(store::EncodeFeatureRaise(*common, now_.wall_ms)));
+  if (const auto* at = std::get_if<raft::Proposed>(&result)) {
+    raise_ = at->index;
+    raised_to_ = *common;
+    Tell("feature-level-proposed", {{"level", uint64_t{*common}}, {"index", at->index.value()}});
+  }
+}
+
+void Member::NoticeFeature() {
+  if (machine_.feature_level() == seen_feature_) return;
+  seen_feature_ = machine_.feature_level();
+  Tell("feature-level",
+       {{"level", uint64_t{seen_feature_}}, {"index", machine_.applied().value()}});
+}
+
 void Member::CarryOut() {
   core_.Take(output_);
   const BatchNumber number = output_.save.number;
@@ -310,19 +351,28 @@ void Member::CarryOut() {
 
 void Member::ApplyCommitted() {
   if (restore_ != nullptr) return;
+  if (halted_) return;
   size_t bytes = 0;
   size_t entries = 0;
   while (machine_.applied() < core_.commit() && bytes < kApplyBytesPerTurn &&
          entries < kApplyEntriesPerTurn) {
     const raft::Entry& entry = core_.log().At(machine_.applied() + 1);
     bytes += entry.payload.size();
+    if (!ApplyEntry(entry)) break;
     ++entries;
-    ApplyEntry(entry);
   }
   if (entries > 0) core_.Applied(machine_.applied());
 }
 
-void Member::ApplyEntry(const raft::Entry& entry) {
+// False: it must not be executed here, and nothing behind it.
+bool Member::ApplyEntry(const raft::Entry& entry) {
+  if (entry.type == raft::EntryType::kBatch) {
+    if (const Status demand = machine_.DemandOf(entry.payload.view()); !demand.ok()) {
+      halted_ = true;
+      seams_.clients.Halt(demand);
+      return false;
+    }
+  }
   // Terms only grow along a log: behind an entry of this term none of an older term can follow. And
   // where this entry stands, no other can: it may even be older than the one proposed here, when a
   // later leader had it and not ours (thesis figure 3.7).
@@ -351,9 +401,11 @@ void Member::ApplyEntry(const raft::Entry& entry) {
   } else {
     machine_.Apply(entry.index, entry.payload.view(), seams_.clients.ApplyingForeign());
   }
+  NoticeFeature();
   seams_.clients.EntryApplied(entry.index);
   stats_.entries_applied.Add();
   stats_.apply_us.Observe(seams_.stopwatch.Read() - started);
+  return true;
 }
 
 void Member::ResolveUpTo(const raft::SnapshotMeta& meta) {
@@ -395,6 +447,7 @@ void Member::NoticeLeadership() {
   seen_leader_ = core_.leader();
   seen_serves_ = serves;
   if (!core_.IsLeader()) streams_.Clear();
+  if (!core_.IsLeader()) features_.Clear();
   if (reads_died) asked_.clear();
   if (reads_died && !reads_.empty()) {
     reads_.clear();
@@ -565,6 +618,7 @@ void Member::ContinueRestore(const std::shared_ptr<Restore>& restore) {
           restore->status = machine_.FinishLoad(restore->meta.index);
           restore_.reset();
           if (restore->status.ok()) {
+            NoticeFeature();
             Tell("snapshot-installed", {{"index", restore->meta.index.value()}});
           }
         }

@@ -33,6 +33,7 @@
 #include "base/time.h"
 #include "disk/snapshot_store.h"
 #include "raft/core.h"
+#include "replica/feature_poll.h"
 #include "replica/leader_health.h"
 #include "replica/seams.h"
 #include "replica/snapshot_inbox.h"
@@ -50,6 +51,8 @@ struct Options {
   uint64_t snapshot_rate = 0;           // to followers, bytes a second; 0: no limit
   size_t keep_log_bytes = 16ULL << 20;  // kept behind a snapshot for slow followers
   Micros indoubt_timeout_us = 5'000'000;
+  // The feature level that this member may be raised to; 1: it proposes none.
+  store::FeatureLevel feature_can = store::kFirstFeatureLevel;
   uint64_t life = 1;  // tells this life of the member from every other one
 };
 
@@ -106,6 +109,9 @@ class Member {
   // ---- inputs, inside a turn ----------------------------------------------------------------
   void Receive(NodeId from, raft::Message message);
   void Persisted(BatchNumber number);
+  // What a member says that it can (replica/feature_poll.h); its link has broken.
+  void PeerCan(NodeId peer, store::FeatureLevel level);
+  void PeerLost(NodeId peer) { features_.Forget(peer); }
   void PeerUnreachable(NodeId peer) { core_.PeerUnreachable(peer); }
   // A whole envelope (store/envelope.h). After an error nothing was proposed.
   std::optional<raft::ProposeError> Propose(const Payload& envelope, ProposalId id);
@@ -127,12 +133,21 @@ class Member {
   void SetPriority(uint8_t priority) { options_.raft.priority = priority; }
   void SetIndoubtTimeout(Micros timeout_us) { options_.indoubt_timeout_us = timeout_us; }
 
+  void SetFeatureCan(store::FeatureLevel level) { options_.feature_can = level; }
+
   // ---- view ---------------------------------------------------------------------------------
   [[nodiscard]] const raft::Core& core() const { return core_; }
   [[nodiscard]] const MemberStats& stats() const { return stats_; }
   [[nodiscard]] Now now() const { return now_; }
   // The leader, with an entry of its term committed: writes and reads are served.
   [[nodiscard]] bool Serves() const { return core_.IsReadyLeader() && !core_.IsTransferring(); }
+  // Leader only: it has applied an entry of its term, so no raise of the feature level that an
+  // older leader has proposed is hidden in the log.
+  [[nodiscard]] bool KnowsFeatureLevel() const { return applied_term_ == core_.term(); }
+  // What is in force, or will be when what this leader has proposed is applied.
+  [[nodiscard]] store::FeatureLevel FeatureDemanded() const;
+  // Leader only: nothing while a member has not said it lately.
+  [[nodiscard]] std::optional<store::FeatureLevel> FeatureOf(NodeId member) const;
   [[nodiscard]] size_t proposals_pending() const { return proposals_.size(); }
   // The state machine's place in the log; lags core().applied() while a snapshot is loaded.
   [[nodiscard]] Index applied() const { return machine_.applied(); }
@@ -175,11 +190,13 @@ class Member {
   };
 
   void ProposePulse();
+  void MaybeRaiseFeature();
+  void NoticeFeature();
   void CarryOut();
   void BeginRestore(const raft::SnapshotMeta& meta);
   void ContinueRestore(const std::shared_ptr<Restore>& restore);
   void ApplyCommitted();
-  void ApplyEntry(const raft::Entry& entry);
+  bool ApplyEntry(const raft::Entry& entry);
   void ResolveUpTo(const raft::SnapshotMeta& meta);
   void ExpireProposals();
   ReadStart StartReadAtFollower();
@@ -218,6 +235,11 @@ class Member {
   std::vector<Asked> asked_;  // by followers
   Term applied_term_;         // of the newest entry applied in this life
   Index pulse_;               // the last time pulse proposed
+  Index raise_;               // the last raise of the feature level proposed, to raised_to_
+  store::FeatureLevel raised_to_ = store::kFirstFeatureLevel;
+  store::FeatureLevel seen_feature_;
+  FeaturePoll features_;
+  bool halted_ = false;
   bool vote_barred_;
   bool snapshot_requested_ = false;
   Micros snapshot_tried_at_;

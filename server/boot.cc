@@ -132,8 +132,10 @@ Result<Booted> Boot(disk::Files& files, const Config& config, uint64_t random) {
   if (!chosen.ok()) return chosen.status();
   const std::optional<raft::SnapshotMeta> snapshot = std::move(chosen).value();
 
-  booted.machine = std::make_unique<store::Machine>(store::MachineOptions{
-      .hash_seed = cluster_id, .databases = static_cast<int>(config.databases)});
+  booted.machine = std::make_unique<store::Machine>(
+      store::MachineOptions{.hash_seed = cluster_id,
+                            .databases = static_cast<int>(config.databases),
+                            .level_known = config.feature_level_known});
   if (snapshot) {
     if (Status status = LoadSnapshot(*booted.snapshots, *snapshot, *booted.machine); !status.ok()) {
       return status;

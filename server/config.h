@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "store/feature.h"
 
 namespace kvorum::server {
 
@@ -65,6 +66,7 @@ struct Config {
   bool lease_reads = true;  // read-mode lease|quorum
   uint32_t election_park_timeout_ms = 5'000;
   uint32_t indoubt_timeout_ms = 5'000;
+  uint16_t feature_level_max = 0;  // 0: what this release can
 
   // disk
   uint64_t wal_segment_bytes = 16ULL << 20;
@@ -81,6 +83,9 @@ struct Config {
   // logging
   std::string loglevel = "notice";  // debug, verbose, notice, warning
   std::string logfile;              // empty: standard output
+
+  // What this release can: no directive. Less makes an older one of it, for tests.
+  uint16_t feature_level_known = store::kFeatureLevel;
 
   // Where the directives came from, for CONFIG GET's sake and the start-up message.
   std::string config_file;

@@ -271,6 +271,11 @@ constexpr Directive kDirectives[] = {
         "election-park-timeout", "Commands wait for a leader, ms; then CLUSTERDOWN.", kRuntime),
     Number<&C::indoubt_timeout_ms, 100, kMaxMillis>(
         "indoubt-timeout", "The outcome of a write is looked for, ms; then INDOUBT.", kRuntime),
+    Number<&C::feature_level_max, 0, UINT16_MAX>(
+        "feature-level-max",
+        "The cluster's feature level is not raised above it while this node is a member. 0: as far "
+        "as this release can.",
+        kRuntime),
 
     // disk
     Bytes<&C::wal_segment_bytes, kMiB, kGiB>("wal-segment-size", "A file of the log, bytes."),

@@ -49,6 +49,9 @@ void Exporter::AddConsensus() {
   catalog_.Add("kvorum_raft_is_leader", "1 on the leader.", is_leader_);
   catalog_.Add("kvorum_raft_has_leader", "1 while a leader is known.", has_leader_);
   catalog_.Add("kvorum_raft_term", "Current term.", term_);
+  catalog_.Add("kvorum_feature_level", "Feature level in force.", feature_level_);
+  catalog_.Add("kvorum_feature_level_supported", "The highest that this release can do.",
+               feature_level_supported_);
   catalog_.Add("kvorum_raft_commit_index", "Highest committed log index.", commit_index_);
   catalog_.Add("kvorum_raft_applied_index", "Highest applied log index.", applied_index_);
   catalog_.Add("kvorum_raft_last_index", "Highest log index.", last_index_);
@@ -258,6 +261,8 @@ void Exporter::Publish() {
   const Micros finished = member.taker().stats().finished_at.Get();
   snapshot_age_us_.Set(finished == 0 ? 0 : node_.now().boot_us - finished);
   const store::Machine& machine = node_.machine();
+  feature_level_.Set(machine.feature_level());
+  feature_level_supported_.Set(machine.options().level_known);
   store_bytes_.Set(signed_value(machine.MemoryBytes()));
   size_t keys = 0;
   size_t expiring = 0;

@@ -68,6 +68,8 @@ class Exporter {
   Gauge proposals_pending_;
   Gauge uncommitted_bytes_;
   Gauge log_bytes_;
+  Gauge feature_level_;
+  Gauge feature_level_supported_;
   Gauge election_timeout_us_;
   Gauge snapshot_age_us_;
   Gauge store_bytes_;

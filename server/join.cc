@@ -170,8 +170,12 @@ Status LearnCluster(disk::Files& files, Config& config, bool* returning) {
 
 Status AskToJoin(const Config& config, bool returning) {
   const NodeAddress member = *ParseAddress(NodeId(1), config.join);
-  const std::vector<std::string> request = {"RAFT", "ADD", std::to_string(config.node_id.value()),
-                                            AddressText(*config.Find(config.node_id))};
+  std::vector<std::string> request = {"RAFT",
+                                      "ADD",
+                                      std::to_string(config.node_id.value()),
+                                      AddressText(*config.Find(config.node_id)),
+                                      "LEVEL",
+                                      std::to_string(config.feature_level_known)};
   NodeAddress at = member;
   std::string why;
   bool unanswered = false;  // an earlier try may have succeeded
@@ -183,6 +187,8 @@ Status AskToJoin(const Config& config, bool returning) {
           ParseAddress(NodeId(1), std::string_view(reply).substr(reply.rfind(' ') + 1));
       if (leader) at = *leader;
       if (i % 5 != 4) continue;  // a few hops at once, then with pauses
+    } else if (request.size() == 6 && reply.starts_with("-ERR wrong number of arguments")) {
+      request.resize(4);  // a release that knows of no levels
     } else if (reply.starts_with("-ERR this id is a member already")) {
       if (returning || unanswered) return Status::Ok();
       return Refused(reply.substr(1));

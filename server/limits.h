@@ -47,6 +47,9 @@ inline constexpr size_t kDigestKeys = 512;
 inline constexpr size_t kDigestSlots = 4096;
 inline constexpr size_t kDigestsKept = 64;
 
+// How often a member tells the leader that it could do a higher feature level.
+inline constexpr Micros kTellFeatureEveryUs = 300'000;
+
 // SIGTERM to a leader: clients that asked for something so lately are waited for, for so long at
 // most, to be told who leads now.
 inline constexpr Micros kRedirectPatienceUs = 1'000'000;
@@ -70,6 +73,7 @@ inline constexpr size_t kEventsDefault = 32;
 inline constexpr uint64_t kEventFileBytes = uint64_t{4} << 20;
 
 static_assert(kBatchBytes < kMaxFrameBytes && kBatchBytes <= kTurnBytes);
+static_assert(4 * kTellFeatureEveryUs < replica::kFeatureToldHoldsUs);
 static_assert(kForwardReplyBytes < kRemoteReplyBytes && kRemoteReplyBytes < kPeerQueueBytes);
 static_assert(replica::kSnapshotPieceBytes < kPeerQueueBytes);
 

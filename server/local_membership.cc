@@ -4,6 +4,7 @@
 //
 // The leader is asked; any other node names it (MOVED), as for a key. The reply comes when the
 // change is committed, so OK is a promise: no later leader knows otherwise.
+#include <algorithm>
 #include <string>
 
 #include "server/cluster_nodes.h"
@@ -94,7 +95,17 @@ void Alter(LocalCall& call, raft::Change::Kind kind) {
 
 }  // namespace
 
+// RAFT ADD id address [LEVEL n]
 void RaftAdd(LocalCall& call) {
+  std::optional<store::FeatureLevel> level;
+  if (call.argv.size() > 4) {
+    if (call.argv.size() != 6 || !resp::EqualsIgnoreCase(call.argv[4], "level")) {
+      return call.reply.Error(store::kErrSyntax);
+    }
+    const std::optional<int64_t> number = IntegerArgument(call, 5);
+    if (!number) return;
+    level = static_cast<store::FeatureLevel>(std::clamp<int64_t>(*number, 0, UINT16_MAX));
+  }
   const std::optional<NodeId> id = IdArgument(call);
   if (!id) return;
   const std::optional<NodeAddress> address = ParseAddress(*id, call.argv[3]);
@@ -103,6 +114,14 @@ void RaftAdd(LocalCall& call) {
   if (!self || self->peer_port == 0) {
     return call.reply.Error(
         "ERR this node listens for no peers: give it a peer port with cluster-nodes or raft-port");
+  }
+  const replica::Member& member = call.node.member();
+  const raft::Configuration& configuration = member.core().configuration();
+  if (member.core().IsLeader() && !configuration.Contains(*id) &&
+      *id > configuration.removed_up_to) {
+    if (!member.KnowsFeatureLevel()) return Refuse(call, ChangeError::kNotReady);
+    const std::string why = call.node.FeatureRefusal(*id, level);
+    if (!why.empty()) return call.reply.Error("ERR " + why);
   }
   Begin(call, {.kind = raft::Change::Kind::kAdd, .id = *id, .address = AddressText(*address)});
 }

@@ -113,6 +113,9 @@ void Info(LocalCall& call) {
   fields.AddBool("configuration_joint", core.configuration().IsJoint());
   fields.AddBool("may_vote", core.MayVote());
   fields.AddBool("transferring", core.IsTransferring());
+  fields.Add("feature_level", call.node.machine().feature_level());
+  fields.Add("feature_level_supported", call.node.machine().options().level_known);
+  fields.Add("feature_level_max", config.feature_level_max);
   fields.Add("commit_index", core.commit());
   fields.Add("applied_index", member.applied());
   fields.Add("last_index", core.log().last_index());
@@ -186,6 +189,18 @@ void AddProgress(Fields& fields, const Node& node, NodeId id) {
   fields.Add("priority", progress->priority());
 }
 
+// What it may be raised to. Members stop telling when there is nothing more to raise.
+void AddFeature(Fields& fields, const Node& node, NodeId id) {
+  const replica::Member& member = node.member();
+  const bool known = id == member.core().id() || member.core().IsLeader();
+  const store::FeatureLevel level = node.machine().feature_level();
+  const std::optional<store::FeatureLevel> can =
+      id == member.core().id() ? node.FeatureCan() : member.FeatureOf(id);
+  const bool silent = level < node.machine().options().level_known && !can;
+  if (!known || silent) return fields.AddNull("feature_level_max");
+  fields.Add("feature_level_max", std::max(level, can.value_or(level)));
+}
+
 void Nodes(LocalCall& call) {
   const raft::Core& core = call.node.member().core();
   const raft::Configuration::Ids members = core.configuration().Members();
@@ -210,6 +225,7 @@ void Nodes(LocalCall& call) {
     fields.Add("membership", MembershipOf(core, id));
     fields.AddBool("connected", self || call.node.wire().IsConnected(id));
     AddProgress(fields, call.node, id);
+    AddFeature(fields, call.node, id);
     fields.WriteTo(call.reply);
   }
 }
@@ -316,7 +332,7 @@ void Help(LocalCall& call) {
       "    Return what this member knows of itself, its log and its leader.",
       "LOG [<count>]",
       "    Return the last <count> entries of the log (default: 10), oldest first.",
-      "ADD <id> <host:port@peer-port>",
+      "ADD <id> <host:port@peer-port> [LEVEL <feature-level>]",
       "    Take a new node in, as a learner that is promoted by itself when it keeps up.",
       "DEMOTE <id> [FORCE]",
       "    Make a learner of a voter.",
@@ -349,7 +365,7 @@ constexpr CommandRow kSubcommands[] = {
               "O(N) where N is the number of members"},
      .local = Nodes},
     {.name = "raft|add",
-     .arity = 4,
+     .arity = -4,
      .flags = kFlagsAdmin | store::kFlagBlocking,
      .docs = {"Takes a new node in.", "7.2.0", "raft", "O(N) where N is the number of members"},
      .local = RaftAdd},

@@ -27,6 +27,11 @@
 #include "server/wal_thread.h"
 #include "server/worker_thread.h"
 
+// What this release can. Tests build another server with less: the release before.
+#ifndef KVORUM_FEATURE_LEVEL
+#define KVORUM_FEATURE_LEVEL kvorum::store::kFeatureLevel
+#endif
+
 extern char** environ;
 
 namespace kvorum::server {
@@ -129,6 +134,7 @@ int Main(int argc, char** argv) {
     environment.emplace_back(*variable);
   }
   Config config;
+  config.feature_level_known = KVORUM_FEATURE_LEVEL;
   CommandLine line;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (Status status = LoadConfig(arguments, environment, &config, &line); !status.ok()) {

@@ -54,6 +54,7 @@ Node::Node(Config& config, raft::Restart restart, store::Machine& machine,
       member_(MemberOptions(config, start, seed), std::move(restart), machine, snapshots,
               {seams.disk, *this, seams.background, *this, seams.stopwatch}, now) {
   for (const std::span<const store::CommandRow> family : store::StoreFamilies()) index_.Add(family);
+  index_.AddLogOnly(store::LogOnlyCommands());
   for (const std::span<const store::CommandRow> family : LocalFamilies()) index_.Add(family);
   // All of them now: the exporter walks this map from its own thread.
   for (const store::CommandRow* row : index_.rows()) {
@@ -63,6 +64,7 @@ Node::Node(Config& config, raft::Restart restart, store::Machine& machine,
     }
   }
   open_.id = 1;
+  member_.SetFeatureCan(FeatureCan());
   LearnPlaces();
   NoticeMembership();
 }
@@ -90,6 +92,7 @@ void Node::EndTurn(Now time) {
   ProcessSessions();
   ProposeOpenBatch();
   carrier_.Send();
+  TellFeature();
   member_.EndTurn();
   carrier_.Expire(now().boot_us, Micros{config_.indoubt_timeout_ms} * 1000);
   CheckWaits();
@@ -103,6 +106,7 @@ void Node::EndTurn(Now time) {
 Micros Node::NextWakeup() const {
   Micros next = std::min(member_.NextWakeup(),
                          carrier_.NextExpiry(Micros{config_.indoubt_timeout_ms} * 1000));
+  next = std::min(next, NextFeatureTelling());
   for (const Session* session : stalled_) {
     if (session->parked_at == 0) continue;
     next = std::min(next, session->parked_at + Micros{config_.election_park_timeout_ms} * 1000);

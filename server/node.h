@@ -217,6 +217,11 @@ class Node final : public replica::Clients, public replica::Transport {
                            uint64_t knows_this_as);
   // This node has been removed for good.
   [[nodiscard]] bool Removed() const;
+  // ---- the feature level (node_feature.cc) ------------------------------------------------------
+  // What this node may be raised to: what its release can, or less (feature-level-max).
+  [[nodiscard]] store::FeatureLevel FeatureCan() const;
+  // Why this leader does not take a node in; "" when it does.
+  std::string FeatureRefusal(NodeId id, std::optional<store::FeatureLevel> level);
   // Answers when the change is committed, both steps of it, or lost, or at the in-doubt timeout.
   void BeginChangeWait(Session& session, const raft::Proposed& change, bool mute);
   [[nodiscard]] bool disk_full() const { return disk_full_; }
@@ -357,6 +362,10 @@ class Node final : public replica::Clients, public replica::Transport {
   [[nodiscard]] bool FarewellOver() const;
   [[nodiscard]] std::optional<std::string_view> OutcomeOf(const WaitingChange& wait) const;
 
+  // node_feature.cc
+  void TellFeature();
+  [[nodiscard]] Micros NextFeatureTelling() const;
+
   // node_remote.cc
   void OnForward(NodeId from, Forward forward);
   template <class Visit>
@@ -427,6 +436,11 @@ class Node final : public replica::Clients, public replica::Transport {
   std::vector<Session*> graves_;  // closed, to be freed when nothing refers to them
   std::map<NodeId, Address> announced_;
   NodeId last_leader_;
+  struct FeatureTold {
+    store::FeatureLevel level = 0;
+    NodeId to;
+    Micros at = 0;
+  } feature_told_;
   bool room_ = true;  // the log takes more
   bool disk_full_ = false;
   size_t turn_bytes_ = 0;  // proposed in this turn

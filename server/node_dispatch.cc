@@ -155,7 +155,8 @@ Node::Verdict Node::Dispatch(Session& session, const Request& request) {
     StatsFor(*row).rejected.Add();
     return Refuse(session, request, refusal);
   }
-  if (row->check != nullptr && !row->check(request.argv, reply)) {
+  // Which level is in force, the leader decides.
+  if (row->check != nullptr && !row->check(request.argv, machine_.options().level_known, reply)) {
     return Deliver(session, request, error);
   }
   stats_.commands.Add();
@@ -322,6 +323,15 @@ Node::Verdict Node::RunWrite(Session& session, const Request& request,
   if (session.reads > 0 || session.forwards > 0 ||
       (session.writes > 0 && session.writes_term != core.term())) {
     return Stalled(session, Stall::kOrder);
+  }
+  if (machine_.feature_level() < machine_.options().level_known && row.check != nullptr) {
+    std::string error;
+    resp::Reply reply(&error, request.protocol);
+    if (!row.check(request.argv, machine_.feature_level(), reply)) {
+      // What another leader has raised may not be applied here yet: looked at again next turn.
+      if (!member_.KnowsFeatureLevel()) return Stalled(session, Stall::kRoom);
+      return Deliver(session, request, error);
+    }
   }
   if (writer_.bytes() >= kBatchBytes) ProposeOpenBatch();
   if (!room_) return Stalled(session, Stall::kRoom);

@@ -19,6 +19,8 @@ void Node::OnPeer(NodeId from, PeerMessage message, Now arrived) {
     carrier_.OnReply(from, std::move(*reply));
   } else if (auto* digest = std::get_if<StateDigest>(&message)) {
     watch_.OnDigest(from, *digest);
+  } else if (auto* ability = std::get_if<FeatureAbility>(&message)) {
+    member_.PeerCan(from, ability->level);
   } else {
     const auto it = remotes_.find({from, std::get<ForwardClose>(message).client});
     if (it != remotes_.end()) Closed(it->second);
@@ -130,6 +132,7 @@ size_t Node::ForwardsAllowed(const Session& session) const {
 // What was taken on and not executed yet still is, or its node would wait for it in vain; what was
 // executed is found in the log.
 void Node::OnLinkReset(NodeId peer) {
+  member_.PeerLost(peer);
   carrier_.OnLinkReset(peer);
   VisitRemotes(peer, [this](Session& session) {
     session.unlinked = true;

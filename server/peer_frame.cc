@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/coding.h"
 #include "base/crc32c.h"
 #include "raft/codec.h"
@@ -19,6 +20,11 @@ constexpr size_t kHeaderBytes = 8;  // length and CRC
 constexpr size_t kMaxHelloBytes = 1024;
 constexpr size_t kMaxHostBytes = 255;
 constexpr NodeId kLastNodeId{uint64_t{1} << 62};  // as in raft/codec.cc
+
+// A release that knows of no feature levels breaks a link that brings a message of a new kind, or a
+// known one with a field too many. It takes the close of a client that it has never heard of, and
+// does nothing: in that form a member says what it can. No client has a number so high.
+constexpr uint64_t kAbilityFrom = uint64_t{1} << 63;
 
 // Append-only: the numbers are the peer protocol.
 enum class Kind : uint8_t {
@@ -91,7 +97,12 @@ struct PutMessage {
   }
   void operator()(const ForwardClose& m) const {
     PutU8(out, static_cast<uint8_t>(Kind::kForwardClose));
+    KV_CHECK(m.client < kAbilityFrom);
     PutVarint(out, m.client);
+  }
+  void operator()(const FeatureAbility& m) const {
+    PutU8(out, static_cast<uint8_t>(Kind::kForwardClose));
+    PutVarint(out, kAbilityFrom + m.level);
   }
   void operator()(const StateDigest& m) const {
     PutU8(out, static_cast<uint8_t>(Kind::kStateDigest));
@@ -178,10 +189,14 @@ bool GetMessage(std::string_view body, PeerMessage* message) {
       return true;
     }
     case Kind::kForwardClose: {
-      ForwardClose close{in.Varint()};
-      if (!in.Done()) return false;
-      *message = close;
-      return true;
+      const uint64_t client = in.Varint();
+      if (!in.Done() || (client > kAbilityFrom && client - kAbilityFrom > UINT16_MAX)) return false;
+      if (client > kAbilityFrom) {
+        *message = FeatureAbility{static_cast<uint16_t>(client - kAbilityFrom)};
+      } else {
+        *message = ForwardClose{client};
+      }
+      return client != kAbilityFrom;
     }
     case Kind::kStateDigest: {
       StateDigest digest{Index(in.Varint()), in.U64()};

@@ -65,6 +65,12 @@ struct StateDigest {
   bool odd = false;
 };
 
-using PeerMessage = std::variant<raft::Message, Forward, ForwardReply, ForwardClose, StateDigest>;
+// The highest feature level (store/feature.h) that the sender may be raised to. For the leader.
+struct FeatureAbility {
+  uint16_t level = 0;
+};
+
+using PeerMessage =
+    std::variant<raft::Message, Forward, ForwardReply, ForwardClose, StateDigest, FeatureAbility>;
 
 }  // namespace kvorum::server

@@ -31,6 +31,7 @@ class Call {
     MachineStats& stats;
     const MachineOptions& options;
     uint64_t& random_key_counter;
+    FeatureLevel level;  // in force
   };
   // Where and when this command runs.
   struct Scene {
@@ -52,6 +53,9 @@ class Call {
   [[nodiscard]] uint8_t database() const { return scene_.database; }
   [[nodiscard]] int databases() const { return context_.keyspace.databases(); }
   [[nodiscard]] size_t max_string_bytes() const { return context_.options.max_string_bytes; }
+
+  // In force: what decides between an old behaviour and a new one.
+  [[nodiscard]] FeatureLevel feature_level() const { return context_.level; }
 
   // The log's time: what decides.
   [[nodiscard]] UnixMs now() const { return context_.keyspace.log_time(); }

@@ -159,6 +159,10 @@ void CommandIndex::Add(std::span<const CommandRow> family) {
   }
 }
 
+void CommandIndex::AddLogOnly(std::span<const CommandRow> rows) {
+  for (const CommandRow& row : rows) AddRow(row);
+}
+
 const CommandRow* CommandIndex::Find(std::string_view name) const {
   char lower[kMaxCommandNameBytes];
   if (name.size() > sizeof(lower)) return nullptr;

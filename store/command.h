@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "resp/reply.h"
+#include "store/feature.h"
 #include "store/limits.h"
 #include "store/opcode.h"
 
@@ -76,9 +77,10 @@ using Handler = void (*)(Call&);
 using LocalHandler = void (*)(LocalCall&);
 // Whether the arguments make sense, as far as that can be told without the keyspace; run on the
 // connection before a write is proposed, so that junk never enters the log. argv[0] is the name;
-// the arity was checked. On false the error was written. The handler parses with the same code and
+// the arity was checked. `level`: in force; what came with a later one is refused as a release that
+// does not know it would. On false the error was written. The handler parses with the same code and
 // therefore copes with junk as well.
-using ArgumentCheck = bool (*)(Argv argv, resp::Reply& error);
+using ArgumentCheck = bool (*)(Argv argv, FeatureLevel level, resp::Reply& error);
 
 struct CommandRow {
   std::string_view name;  // lower case; "object|encoding" for a subcommand
@@ -158,6 +160,8 @@ class CommandIndex {
  public:
   // A name that is there already is a broken invariant.
   void Add(std::span<const CommandRow> family);
+  // Found by opcode alone.
+  void AddLogOnly(std::span<const CommandRow> rows);
 
   // Any case, no allocation. Not for subcommands.
   [[nodiscard]] const CommandRow* Find(std::string_view name) const;

@@ -50,7 +50,7 @@ bool ParseIncrby(Argv argv, resp::Reply& reply, int64_t& increment) {
   return options.Finish(reply);
 }
 
-bool CheckIncrby(Argv argv, resp::Reply& error) {
+bool CheckIncrby(Argv argv, FeatureLevel /*level*/, resp::Reply& error) {
   int64_t increment = 0;
   return ParseIncrby(argv, error, increment);
 }
@@ -68,7 +68,7 @@ bool ParseDecrby(Argv argv, resp::Reply& reply, int64_t& decrement) {
   return options.Finish(reply);
 }
 
-bool CheckDecrby(Argv argv, resp::Reply& error) {
+bool CheckDecrby(Argv argv, FeatureLevel /*level*/, resp::Reply& error) {
   int64_t decrement = 0;
   return ParseDecrby(argv, error, decrement);
 }
@@ -78,7 +78,7 @@ void Decrby(Call& call) {
   if (ParseDecrby(call.argv, call.reply, decrement)) Add(call, -decrement);
 }
 
-bool CheckIncrbyfloat(Argv argv, resp::Reply& error) {
+bool CheckIncrbyfloat(Argv argv, FeatureLevel /*level*/, resp::Reply& error) {
   if (Decimal::Parse(argv[2]).has_value()) return true;
   error.Error(kErrNotFloat);
   return false;

@@ -12,7 +12,7 @@ namespace kvorum::store {
 namespace {
 
 // ASYNC and SYNC are the same here.
-bool CheckFlush(Argv argv, resp::Reply& error) {
+bool CheckFlush(Argv argv, FeatureLevel /*level*/, resp::Reply& error) {
   if (argv.size() == 1) return true;
   if (argv.size() == 2 &&
       (resp::EqualsIgnoreCase(argv[1], "async") || resp::EqualsIgnoreCase(argv[1], "sync"))) {
@@ -23,13 +23,13 @@ bool CheckFlush(Argv argv, resp::Reply& error) {
 }
 
 void Flushdb(Call& call) {
-  if (!CheckFlush(call.argv, call.reply)) return;
+  if (!CheckFlush(call.argv, call.feature_level(), call.reply)) return;
   call.WritableKeyspace().Drop(call.database());
   call.reply.Ok();
 }
 
 void Flushall(Call& call) {
-  if (!CheckFlush(call.argv, call.reply)) return;
+  if (!CheckFlush(call.argv, call.feature_level(), call.reply)) return;
   for (int i = 0; i < call.databases(); ++i) {
     call.WritableKeyspace().Drop(static_cast<size_t>(i));
   }
@@ -46,7 +46,7 @@ bool ParseSwapdb(Argv argv, int databases, resp::Reply& reply, int64_t& a, int64
   return options.Finish(reply);
 }
 
-bool CheckSwapdb(Argv argv, resp::Reply& error) {
+bool CheckSwapdb(Argv argv, FeatureLevel /*level*/, resp::Reply& error) {
   int64_t a = 0;
   int64_t b = 0;
   return ParseSwapdb(argv, kDatabases, error, a, b);

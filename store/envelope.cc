@@ -86,6 +86,10 @@ Status EnvelopeReader::Validate(std::string_view bytes) {
   EnvelopeReader reader(bytes);
   EnvelopeCommand command;
   while (reader.Next(command)) {
+    // Alone in its entry, so that one look tells what an entry demands.
+    if (command.opcode == Opcode::kRaiseFeatureLevel && !FeatureRaiseIn(bytes)) {
+      return {StatusCode::kCorrupt, "envelope: bad feature level"};
+    }
     const CommandRow* const row = StoreIndex().Find(command.opcode);
     if (row == nullptr) return {StatusCode::kCorrupt, "envelope: unknown opcode"};
     if (!CheckArity(*row, command.args.size())) {

@@ -90,7 +90,7 @@ bool MayReplace(const ExpireOptions& expire, std::optional<UnixMs> current) {
 }
 
 template <const ExpireForm& kForm>
-bool CheckExpire(Argv argv, resp::Reply& error) {
+bool CheckExpire(Argv argv, FeatureLevel /*level*/, resp::Reply& error) {
   ExpireOptions expire;
   return ParseExpire(kForm, argv, 0, error, expire);
 }

@@ -16,6 +16,7 @@ const CommandIndex& StoreIndex() {
   static const CommandIndex index = [] {
     CommandIndex built;
     for (const auto family : StoreFamilies()) built.Add(family);
+    built.AddLogOnly(LogOnlyCommands());
     return built;
   }();
   return index;

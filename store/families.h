@@ -23,7 +23,10 @@ std::span<const CommandRow> IterationCommands();   // iteration.cc: SCAN, KEYS, 
 std::span<const CommandRow> DatabaseCommands();    // database_commands.cc: FLUSHALL, SWAPDB, ...
 std::span<const CommandRow> ObjectCommands();      // object.cc: OBJECT and its subcommands
 
-// An index of all of them, built on first use.
+// What only entries hold and no client can name (feature.cc); in no family.
+std::span<const CommandRow> LogOnlyCommands();
+
+// An index of all of them, by opcode also of LogOnlyCommands, built on first use.
 const CommandIndex& StoreIndex();
 
 }  // namespace kvorum::store

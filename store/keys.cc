@@ -71,7 +71,7 @@ bool ParseCopy(Argv argv, int databases, resp::Reply& reply, CopyOptions& copy) 
   return options.Finish(reply);
 }
 
-bool CheckCopy(Argv argv, resp::Reply& error) {
+bool CheckCopy(Argv argv, FeatureLevel /*level*/, resp::Reply& error) {
   CopyOptions copy;
   return ParseCopy(argv, kDatabases, error, copy);
 }
@@ -104,7 +104,7 @@ bool ParseMove(Argv argv, int databases, resp::Reply& reply, int64_t& target) {
   return options.Finish(reply);
 }
 
-bool CheckMove(Argv argv, resp::Reply& error) {
+bool CheckMove(Argv argv, FeatureLevel /*level*/, resp::Reply& error) {
   int64_t target = 0;
   return ParseMove(argv, kDatabases, error, target);
 }

@@ -84,6 +84,8 @@ uint64_t Keyspace::Digest() const { return DigestOfSlots(0, kSlots); }
 uint64_t Keyspace::DigestOfSlots(uint32_t first, uint32_t count) const {
   std::string bytes;
   PutFixed(bytes, log_time_);
+  // The first level has the digest of the release that knew no others: both are compared.
+  if (feature_level_ > kFirstFeatureLevel) PutFixed(bytes, feature_level_);
   uint64_t digest = XXH3_64bits(bytes.data(), bytes.size());
   for (size_t i = 0; i < databases_.size(); ++i) {
     if (databases_[i] == nullptr) continue;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The numbered databases, the log's clock, and what is shared between databases: the hash, the
-// running snapshot, and the dropped databases that wait to be freed.
+// The numbered databases, the log's clock, the feature level, and what is shared between databases:
+// the hash, the running snapshot, and the dropped databases that wait to be freed.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +14,7 @@
 
 #include "base/time.h"
 #include "store/database.h"
+#include "store/feature.h"
 #include "store/snapshot_writer.h"
 
 namespace kvorum::store {
@@ -39,6 +40,10 @@ class Keyspace {
   void AdvanceTime(UnixMs time) {
     if (time > log_time_) log_time_ = time;
   }
+  [[nodiscard]] FeatureLevel feature_level() const { return feature_level_; }
+  void RaiseFeatureLevel(FeatureLevel level) {
+    if (level > feature_level_) feature_level_ = level;
+  }
   [[nodiscard]] std::optional<UnixMs> next_deadline() const;
   // Removes keys whose deadline has come, in order of (deadline, database, key), at most `limit`;
   // returns how many.
@@ -46,7 +51,7 @@ class Keyspace {
 
   SnapshotWriter& snapshot() { return snapshot_; }
   [[nodiscard]] const SnapshotWriter& snapshot() const { return snapshot_; }
-  void BeginSnapshot() { snapshot_.Begin(databases_, log_time_); }
+  void BeginSnapshot() { snapshot_.Begin(databases_, log_time_, feature_level_); }
 
   // Takes all databases of `old`, to be freed in slices.
   void Inherit(Keyspace& old);
@@ -67,6 +72,7 @@ class Keyspace {
   std::vector<std::unique_ptr<Database>> databases_;
   std::vector<std::unique_ptr<Database>> dropped_;
   UnixMs log_time_ = 0;
+  FeatureLevel feature_level_ = kFirstFeatureLevel;
 };
 
 }  // namespace kvorum::store

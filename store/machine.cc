@@ -15,6 +15,7 @@ namespace kvorum::store {
 Machine::Machine(MachineOptions options) : options_(options) {
   KV_CHECK(options_.databases >= 1 && options_.databases <= kDatabases);
   KV_CHECK(options_.max_string_bytes <= kMaxStringBytes);
+  KV_CHECK(options_.level_known >= kFirstFeatureLevel && options_.level_known <= kFeatureLevel);
   keyspace_ = std::make_unique<Keyspace>(KeyHash(options_.hash_seed), options_.databases);
 }
 
@@ -29,7 +30,14 @@ void Machine::Apply(Index index, std::string_view envelope, ReplySink* sink) {
     Execute(reader, command_, number, sink);
   }
   KV_CHECK_MSG(reader.Done(), "malformed envelope");
+  KV_CHECK_MSG(feature_level() <= options_.level_known, "a level that is not known here");
   ApplyNoop(index);
+}
+
+Status Machine::DemandOf(std::string_view envelope) const {
+  const std::optional<FeatureRaise> raise = FeatureRaiseIn(envelope);
+  if (!raise || raise->level <= options_.level_known) return Status::Ok();
+  return TooNew("the log", raise->level, raise->release, options_.level_known);
 }
 
 void Machine::ApplyNoop(Index index) {
@@ -54,7 +62,8 @@ void Machine::Execute(const EnvelopeReader& envelope, EnvelopeCommand& command, 
   // One seed for the entry and the number of the command: no two commands draw the same numbers.
   const Call::Scene scene{command.database, keyspace_->log_time(),
                           envelope.seed() + number * 0x9E3779B97F4A7C15ULL};
-  Call call({*keyspace_, stats_, options_, random_key_counter_}, *row, command.args, scene, *reply);
+  Call call({*keyspace_, stats_, options_, random_key_counter_, feature_level()}, *row,
+            command.args, scene, *reply);
   row->handler(call);
   stats_.writes.Add();
   if (sink != nullptr) sink->End(number);
@@ -64,10 +73,13 @@ void Machine::Read(const CommandRow& row, Argv argv, uint8_t database, UnixMs no
                    resp::Reply& reply) {
   KV_CHECK(row.route == Route::kRead && database < options_.databases);
   const Call::Scene scene{database, std::max(now_for_display, keyspace_->log_time()), 0};
-  Call call({*keyspace_, stats_, options_, random_key_counter_}, row, argv, scene, reply);
+  Call call({*keyspace_, stats_, options_, random_key_counter_, feature_level()}, row, argv, scene,
+            reply);
   row.handler(call);
   stats_.reads.Add();
 }
+
+FeatureLevel Machine::feature_level() const { return keyspace_->feature_level(); }
 
 UnixMs Machine::log_time() const { return keyspace_->log_time(); }
 
@@ -98,7 +110,7 @@ void Machine::AbortSnapshot() { keyspace_->snapshot().Abort(); }
 
 void Machine::BeginLoad() {
   loading_ = std::make_unique<SnapshotReader>(KeyHash(options_.hash_seed), options_.databases,
-                                              options_.max_string_bytes);
+                                              options_.max_string_bytes, options_.level_known);
 }
 
 Status Machine::LoadChunk(std::string_view chunk) {

@@ -49,12 +49,14 @@ class ReplySink {
 };
 
 // hash_seed must be the same on all nodes of a group if SCAN cursors are to survive a change of the
-// node that answers; state, replies of writes and Digest() do not depend on it. The other fields
-// are part of the replicated behaviour: equal on all nodes.
+// node that answers; state, replies of writes and Digest() do not depend on it. `level_known` is
+// what this release can; less makes the machine of an older one. The other fields are part of the
+// replicated behaviour: equal on all nodes.
 struct MachineOptions {
   uint64_t hash_seed = 0;
   int databases = kDatabases;  // 1 to kDatabases
   size_t max_string_bytes = kMaxStringBytes;
+  FeatureLevel level_known = kFeatureLevel;
 };
 
 // Counters for the exporter. One writer, any reader.
@@ -80,6 +82,9 @@ class Machine {
   // null. An envelope that EnvelopeReader::Validate refuses is a broken invariant: check before
   // proposing and when receiving.
   void Apply(Index index, std::string_view envelope, ReplySink* sink);
+  // Ok, or why this machine must not execute that entry: it raises the feature level beyond what is
+  // known here. Ask before Apply; whoever gets an error has to stop.
+  [[nodiscard]] Status DemandOf(std::string_view envelope) const;
   // An entry without commands of ours (no-op, configuration): only applied() advances.
   void ApplyNoop(Index index);
 
@@ -91,12 +96,13 @@ class Machine {
             resp::Reply& reply);
 
   [[nodiscard]] Index applied() const { return applied_; }
+  [[nodiscard]] FeatureLevel feature_level() const;  // in force
   [[nodiscard]] UnixMs log_time() const;
   // The earliest deadline of any key, possibly in the past: the leader proposes a pulse (an
   // envelope without commands) when it passes with no traffic.
   [[nodiscard]] std::optional<UnixMs> next_deadline() const;
-  // Order-independent hash over all keys, values, encodings and deadlines and the log time: equal
-  // on replicas at an equal applied index. O(keys).
+  // Order-independent hash over all keys, values, encodings and deadlines, the log time and the
+  // feature level: equal on replicas at an equal applied index. O(keys).
   [[nodiscard]] uint64_t Digest() const;
 
   // The same over the slots from `first` on, past the last one from 0 again. O(their keys).
@@ -114,8 +120,8 @@ class Machine {
 
   // --- Load. The chunks together are one stream; their boundaries mean nothing. The state is
   // untouched until FinishLoad succeeds and then replaced as a whole, with `index` as applied().
-  // Hostile bytes give kCorrupt and end the load; memory grows only with bytes that arrived.
-  // A running snapshot is aborted by FinishLoad.
+  // Hostile bytes give kCorrupt, a feature level that is not known here kInvalid; both end the
+  // load; memory grows only with bytes that arrived. A running snapshot is aborted by FinishLoad.
   void BeginLoad();
   Status LoadChunk(std::string_view chunk);
   Status FinishLoad(Index index);

@@ -40,8 +40,9 @@ enum class Opcode : uint16_t {
   kFlushdb = 28,
   kFlushall = 29,
   kSwapdb = 30,
+  kRaiseFeatureLevel = 31,  // no client's command: store/feature.h
 };
 
-inline constexpr uint16_t kOpcodeEnd = 31;  // one past the last
+inline constexpr uint16_t kOpcodeEnd = 32;  // one past the last
 
 }  // namespace kvorum::store

@@ -23,11 +23,18 @@ void AppendFrame(std::string& out, SnapshotKind kind, size_t body_bytes) {
 }  // namespace
 
 void AppendSnapshotHeader(std::string& out, const SnapshotHeader& header) {
-  AppendFrame(out, SnapshotKind::kHeader,
-              VarintBytes(kSnapshotVersion) + 8 + VarintBytes(header.databases));
-  PutVarint(out, kSnapshotVersion);
-  PutFixed(out, header.log_time);
-  PutVarint(out, header.databases);
+  std::string body;
+  if (header.level == kFirstFeatureLevel) {
+    PutVarint(body, kSnapshotVersion);
+  } else {
+    PutVarint(body, kLevelledSnapshotVersion);
+    PutVarint(body, header.level);
+    PutString(body, ReleaseOf(header.level));
+  }
+  PutFixed(body, header.log_time);
+  PutVarint(body, header.databases);
+  AppendFrame(out, SnapshotKind::kHeader, body.size());
+  out.append(body);
 }
 
 void AppendSnapshotRecord(std::string& out, uint8_t database, const Record& record) {
@@ -61,13 +68,32 @@ void AppendSnapshotEnd(std::string& out, uint64_t records) {
   PutVarint(out, records);
 }
 
+Status DemandOf(std::string_view header, FeatureLevel known) {
+  Reader reader(header);
+  if (reader.Varint() < kLevelledSnapshotVersion) return Status::Ok();
+  const uint64_t level = reader.Varint();
+  const std::string_view release = reader.String();
+  if (!reader.ok() || level <= known || level > UINT16_MAX || release.size() > kMaxReleaseBytes) {
+    return Status::Ok();
+  }
+  return TooNew("the snapshot", static_cast<FeatureLevel>(level), release, known);
+}
+
 bool ReadSnapshotHeader(std::string_view body, SnapshotHeader& header) {
   Reader reader(body);
   const uint64_t version = reader.Varint();
+  if (version == kLevelledSnapshotVersion) {
+    const uint64_t level = reader.Varint();
+    (void)reader.String();
+    if (level <= kFirstFeatureLevel || level > kFeatureLevel) return false;
+    header.level = static_cast<FeatureLevel>(level);
+  } else if (version != kSnapshotVersion) {
+    return false;
+  }
   header.log_time = reader.Fixed<UnixMs>();
   const uint64_t databases = reader.Varint();
   header.databases = static_cast<uint32_t>(databases);
-  return reader.Done() && version == kSnapshotVersion && databases >= 1 && databases <= kDatabases;
+  return reader.Done() && databases >= 1 && databases <= kDatabases;
 }
 
 bool ReadSnapshotRecord(std::string_view body, size_t max_string_bytes, uint8_t& database,

@@ -11,11 +11,14 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "store/feature.h"
 #include "store/record.h"
 
 namespace kvorum::store {
 
+// The first level is written as the release that knew no others reads it.
 inline constexpr uint64_t kSnapshotVersion = 1;
+inline constexpr uint64_t kLevelledSnapshotVersion = 2;
 
 // Append-only.
 enum class SnapshotKind : uint8_t { kHeader = 1, kRecord = 2, kEnd = 3 };
@@ -23,11 +26,16 @@ enum class SnapshotKind : uint8_t { kHeader = 1, kRecord = 2, kEnd = 3 };
 struct SnapshotHeader {
   UnixMs log_time = 0;
   uint32_t databases = 0;
+  FeatureLevel level = kFirstFeatureLevel;
 };
 
 void AppendSnapshotHeader(std::string& out, const SnapshotHeader& header);
 void AppendSnapshotRecord(std::string& out, uint8_t database, const Record& record);
 void AppendSnapshotEnd(std::string& out, uint64_t records);
+
+// Whether the header, of whatever version, demands more than level `known`: Ok when it does not, or
+// is not even that well-formed.
+Status DemandOf(std::string_view header, FeatureLevel known);
 
 // Readers of bodies: false for anything malformed.
 bool ReadSnapshotHeader(std::string_view body, SnapshotHeader& header);

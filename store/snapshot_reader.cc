@@ -67,11 +67,13 @@ Status SnapshotReader::TakeFrame(uint8_t kind, std::string_view body) {
   switch (static_cast<SnapshotKind>(kind)) {
     case SnapshotKind::kHeader:
       if (state_ != State::kHeader) return Corrupt("second header");
+      if (failed_ = DemandOf(body, level_known_); !failed_.ok()) return failed_;
       if (!ReadSnapshotHeader(body, header_)) return Corrupt("bad header");
       if (header_.databases > static_cast<uint32_t>(keyspace_->databases())) {
         return Corrupt("more databases than this node has");
       }
       keyspace_->AdvanceTime(header_.log_time);
+      keyspace_->RaiseFeatureLevel(header_.level);
       state_ = State::kRecords;
       return Status::Ok();
     case SnapshotKind::kRecord:

@@ -19,11 +19,14 @@ namespace kvorum::store {
 
 class SnapshotReader {
  public:
-  SnapshotReader(const KeyHash& key_hash, int databases, size_t max_string_bytes)
+  SnapshotReader(const KeyHash& key_hash, int databases, size_t max_string_bytes,
+                 FeatureLevel level_known)
       : keyspace_(std::make_unique<Keyspace>(key_hash, databases)),
-        max_string_bytes_(max_string_bytes) {}
+        max_string_bytes_(max_string_bytes),
+        level_known_(level_known) {}
 
-  // kCorrupt latches: every later call fails as well.
+  // kCorrupt, or kInvalid for a level that is not known here, latches: every later call fails as
+  // well.
   Status Chunk(std::string_view bytes);
   // The whole keyspace, when the stream has ended as it should.
   Result<std::unique_ptr<Keyspace>> Finish();
@@ -39,6 +42,7 @@ class SnapshotReader {
 
   std::unique_ptr<Keyspace> keyspace_;
   size_t max_string_bytes_;
+  FeatureLevel level_known_;
   State state_ = State::kHeader;
   SnapshotHeader header_;
   std::string pending_;     // an incomplete frame

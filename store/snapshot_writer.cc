@@ -16,7 +16,8 @@ constexpr size_t kPageCostBytes = 64;
 static_assert(kMaxAbortedInARow < UINT16_MAX);
 }  // namespace
 
-void SnapshotWriter::Begin(std::span<const std::unique_ptr<Database>> databases, UnixMs log_time) {
+void SnapshotWriter::Begin(std::span<const std::unique_ptr<Database>> databases, UnixMs log_time,
+                           FeatureLevel level) {
   KV_CHECK(!running_);
   if (aborted_in_a_row_ >= kMaxAbortedInARow) ForgetEpochs(databases);
   running_ = true;
@@ -30,7 +31,7 @@ void SnapshotWriter::Begin(std::span<const std::unique_ptr<Database>> databases,
   position_ = {};
   records_ = 0;
   side_.clear();
-  AppendSnapshotHeader(side_, {log_time, static_cast<uint32_t>(databases.size())});
+  AppendSnapshotHeader(side_, {log_time, static_cast<uint32_t>(databases.size()), level});
 }
 
 void SnapshotWriter::ForgetEpochs(std::span<const std::unique_ptr<Database>> databases) {

@@ -32,6 +32,7 @@
 #include "base/stats.h"
 #include "base/time.h"
 #include "store/database.h"
+#include "store/feature.h"
 
 namespace kvorum::store {
 
@@ -41,7 +42,8 @@ class SnapshotWriter {
   [[nodiscard]] bool running() const { return running_; }
 
   // `databases[i]` is database i at the cut, null when it has never had a key.
-  void Begin(std::span<const std::unique_ptr<Database>> databases, UnixMs log_time);
+  void Begin(std::span<const std::unique_ptr<Database>> databases, UnixMs log_time,
+             FeatureLevel level);
   // Appends the next part; false when the stream ends with it.
   bool Step(size_t budget_bytes, std::string& out);
   void Abort();

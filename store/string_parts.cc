@@ -78,7 +78,7 @@ bool ParseSetrange(Argv argv, resp::Reply& reply, int64_t& offset) {
   return options.Finish(reply);
 }
 
-bool CheckSetrange(Argv argv, resp::Reply& error) {
+bool CheckSetrange(Argv argv, FeatureLevel /*level*/, resp::Reply& error) {
   int64_t offset = 0;
   return ParseSetrange(argv, error, offset);
 }

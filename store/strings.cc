@@ -21,6 +21,11 @@ void ReplyText(Call& call, const Record* record) {
   call.reply.Bulk(record->Text(digits));
 }
 
+bool IsText(const Record* record, std::string_view text) {
+  Digits digits;
+  return record != nullptr && record->Text(digits) == text;
+}
+
 // A deadline that has come already means the key is not there: it is removed, not stored.
 void SetUntil(Call& call, std::string_view key, const Record::Value& value,
               std::optional<UnixMs> deadline) {
@@ -31,14 +36,16 @@ void SetUntil(Call& call, std::string_view key, const Record::Value& value,
   call.WritableDb().Set(key, value, deadline);
 }
 
-// The options of SET and GETEX. The same expiry word may be repeated, two different ones may not:
-// that is what Redis's parser does.
+// The options of SET and GETEX. IFEQ is Valkey's (8.1), as it is there: with GET the old value is
+// the reply whether or not it was replaced. The same expiry word may be repeated, two different
+// ones may not: that is what Redis's parser does.
 struct StringOptions {
   bool nx = false;
   bool xx = false;
   bool get = false;
   bool keep_ttl = false;
   bool persist = false;
+  std::optional<std::string_view> ifeq;
   std::optional<ExpiryText> expiry;
 
   void TakeExpiry(Options& options, bool seconds, bool absolute) {
@@ -73,16 +80,19 @@ struct StringOptions {
   }
 };
 
-bool ParseSet(Argv argv, UnixMs now, resp::Reply& reply, StringOptions& set,
+bool ParseSet(Argv argv, FeatureLevel level, UnixMs now, resp::Reply& reply, StringOptions& set,
               std::optional<UnixMs>& deadline) {
   Options options(argv, 3);
   while (options.Next()) {
     if (options.Is("nx")) {
-      if (set.xx) options.Syntax();
+      if (set.xx || set.ifeq.has_value()) options.Syntax();
       set.nx = true;
     } else if (options.Is("xx")) {
-      if (set.nx) options.Syntax();
+      if (set.nx || set.ifeq.has_value()) options.Syntax();
       set.xx = true;
+    } else if (level >= kIfeqLevel && options.Is("ifeq")) {
+      if (set.nx || set.xx || set.ifeq.has_value()) options.Syntax();
+      set.ifeq = options.Argument();
     } else if (options.Is("get")) {
       set.get = true;
     } else if (options.Is("keepttl")) {
@@ -95,23 +105,22 @@ bool ParseSet(Argv argv, UnixMs now, resp::Reply& reply, StringOptions& set,
   return set.Finish(options, "set", now, reply, deadline);
 }
 
-bool CheckSet(Argv argv, resp::Reply& error) {
+bool CheckSet(Argv argv, FeatureLevel level, resp::Reply& error) {
   StringOptions set;
   std::optional<UnixMs> deadline;
-  return ParseSet(argv, 0, error, set, deadline);
+  return ParseSet(argv, level, 0, error, set, deadline);
 }
 
 void Set(Call& call) {
   StringOptions set;
   std::optional<UnixMs> deadline;
-  if (!ParseSet(call.argv, call.now(), call.reply, set, deadline)) return;
+  if (!ParseSet(call.argv, call.feature_level(), call.now(), call.reply, set, deadline)) return;
   const std::string_view key = call.Arg(1);
   const Record* const old = call.FindForWrite(key);
-  if (set.get) {
-    if (!call.WantString(old)) return;
-    ReplyText(call, old);
-  }
-  if ((set.nx && old != nullptr) || (set.xx && old == nullptr)) {
+  if ((set.get || set.ifeq.has_value()) && !call.WantString(old)) return;
+  if (set.get) ReplyText(call, old);
+  const bool differs = set.ifeq.has_value() && !IsText(old, *set.ifeq);
+  if ((set.nx && old != nullptr) || (set.xx && old == nullptr) || differs) {
     if (!set.get) call.reply.Null();
     return;
   }
@@ -132,7 +141,7 @@ bool ResolveSetex(Argv argv, bool seconds, UnixMs now, resp::Reply& reply, UnixM
 }
 
 template <bool kSeconds>
-bool CheckSetex(Argv argv, resp::Reply& error) {
+bool CheckSetex(Argv argv, FeatureLevel /*level*/, resp::Reply& error) {
   UnixMs deadline = 0;
   return ResolveSetex(argv, kSeconds, 0, error, deadline);
 }
@@ -178,7 +187,7 @@ bool ParseGetex(Argv argv, UnixMs now, resp::Reply& reply, StringOptions& getex,
   return getex.Finish(options, "getex", now, reply, deadline);
 }
 
-bool CheckGetex(Argv argv, resp::Reply& error) {
+bool CheckGetex(Argv argv, FeatureLevel /*level*/, resp::Reply& error) {
   StringOptions getex;
   std::optional<UnixMs> deadline;
   return ParseGetex(argv, 0, error, getex, deadline);
@@ -211,7 +220,7 @@ void Mget(Call& call) {
 }
 
 template <bool kOnlyIfAbsent>
-bool CheckMset(Argv argv, resp::Reply& error) {
+bool CheckMset(Argv argv, FeatureLevel /*level*/, resp::Reply& error) {
   if (argv.size() % 2 == 1) return true;
   error.Error(kOnlyIfAbsent ? "ERR wrong number of arguments for 'msetnx' command"
                             : "ERR wrong number of arguments for 'mset' command");
@@ -225,13 +234,13 @@ void SetPairs(Call& call) {
 }
 
 void Mset(Call& call) {
-  if (!CheckMset<false>(call.argv, call.reply)) return;
+  if (!CheckMset<false>(call.argv, call.feature_level(), call.reply)) return;
   SetPairs(call);
   call.reply.Ok();
 }
 
 void Msetnx(Call& call) {
-  if (!CheckMset<true>(call.argv, call.reply)) return;
+  if (!CheckMset<true>(call.argv, call.feature_level(), call.reply)) return;
   // All are looked at before one is set: a key named twice is no conflict with itself.
   for (size_t i = 1; i < call.argc(); i += 2) {
     if (call.FindForWrite(call.Arg(i)) != nullptr) {

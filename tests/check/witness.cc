@@ -58,6 +58,7 @@ class Replay {
   explicit Replay(std::vector<const Op*> ops) : ops_(std::move(ops)) {}
 
   std::string Run(const CommittedLog& log) {
+    model_.SetFeatureLevel(1);
     for (const auto& [index, entry] : log) {
       if (std::string fault = ReadsBefore(index); !fault.empty()) return fault;
       time_ = std::max(time_, entry.wall_ms);

@@ -3,7 +3,7 @@
 
 The recipes of docs/operations.md, run as they stand there: the commands are read from the document.
 Only what cannot be the same on one machine is replaced: hosts, ports and folders. Growing from one
-node to three, replacing a dead node, reading what happened, and looking into a data directory.
+node to three, replacing a dead node, upgrading and taking the upgrade back, reading what happened, and looking into a data directory.
 """
 import os
 import re
@@ -45,6 +45,7 @@ class Recipes(unittest.TestCase):
         self.machines = {}  # by host; a new node gets a new one
         self.servers = {}   # by node id
         self.port_of = {}
+        self.release = "kvorum-server"
 
     def tearDown(self):
         for server in self.servers.values():
@@ -73,6 +74,9 @@ class Recipes(unittest.TestCase):
             at = words.index("-h")
             words[at:at + 2] = ["-h", "127.0.0.1", "-p", str(self.machine(host).port)]
             done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+            if words[-1] == "SHUTDOWN":
+                (number,) = [n for n, port in self.port_of.items() if port == self.machine(host).port]
+                self.assertEqual(self.servers[number].wait(30), 0)
             return done.stdout.strip()
         self.fail(f"what is this: {line}")
 
@@ -85,7 +89,7 @@ class Recipes(unittest.TestCase):
         words = [self.here(word) for word in words]
         words[words.index("--dir") + 1] = machine.folder
         words[words.index("--bind") + 1] = "127.0.0.1"
-        words[0] = os.path.join(BINARIES, "kvorum-server")
+        words[0] = os.path.join(BINARIES, self.release)
         with open(os.path.join(machine.folder, "log"), "ab") as log:
             self.servers[number] = subprocess.Popen([*words, "--port", str(machine.port)], stdout=log,
                                                     stderr=log, preexec_fn=die_with_parent)
@@ -139,6 +143,33 @@ class Recipes(unittest.TestCase):
         self.assertEqual(wait_until(lambda: self.run_line(remove) == "OK" and "OK", "RAFT REMOVE"), "OK")
         self.assertEqual(self.run_line(start), 4)
         self.wait_for_voters(1, 3, 4)
+        self.kept()
+
+    def level(self, number):
+        rows = self.ask(number, "RAFT", "INFO") or []
+        return dict(zip(rows[::2], rows[1::2])).get(b"feature_level")
+
+    def roll(self, title, release):
+        self.release = release
+        for line in recipe(title):
+            self.run_line(line)
+            if line.startswith("kvorum-server"):
+                number = int(line.split("--node-id ")[1].split()[0])
+                wait_until(lambda number=number: self.level(number) is not None, f"node {number} answers")
+                self.wait_for_voters(1, 2, 3)
+
+    def test_upgrade_taken_back_and_made(self):
+        self.release = "kvorum-server-older"
+        self.grow()
+        self.roll("**Upgrade, node by node.**", "kvorum-server")
+        self.roll("**Take the upgrade back.**", "kvorum-server-older")
+        self.roll("**Upgrade, node by node.**", "kvorum-server")
+        self.kept()
+        lines = recipe("**Let the new level come.**")
+        for line in lines:
+            self.assertEqual([self.level(number) for number in (1, 2, 3)], [1, 1, 1])
+            self.assertEqual(self.run_line(line), "OK")
+        wait_until(lambda: [self.level(number) for number in (1, 2, 3)] == [2, 2, 2], "the level is raised")
         self.kept()
 
     def test_what_happened(self):

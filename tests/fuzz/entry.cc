@@ -81,6 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   while (!in.empty()) {
     const std::string envelope = DrawEnvelope(in);
     if (!store::EnvelopeReader::Validate(envelope).ok()) continue;
+    if (!machine.DemandOf(envelope).ok()) continue;
     ++index;
     Collect replies;
     Collect other_replies;

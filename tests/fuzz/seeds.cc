@@ -115,6 +115,7 @@ Inputs Peer() {
   reply.replies.push_back({.sequence = 1, .bytes = "+OK\r\n"});
   messages.emplace_back(reply);
   messages.emplace_back(server::ForwardClose{5});
+  messages.emplace_back(server::FeatureAbility{2});
   messages.emplace_back(server::StateDigest{Index(128), 0x0123456789abcdefULL, true});
   Inputs inputs;
   for (const server::PeerMessage& message : messages) {

@@ -117,6 +117,7 @@ void AddOptions(Choices& choices, std::span<const std::string_view> options, Wor
     if (option == "ex" || option == "px" || option == "count") words.push_back(Number(choices));
     if (option == "exat") words.push_back(std::to_string(1'700'000'000 + choices.Below(3)));
     if (option == "pxat") words.push_back(std::to_string(1'700'000'000'000 + choices.Below(2000)));
+    if (option == "ifeq") words.push_back(Text(choices));
     if (option == "db") words.push_back(Database(choices));
     if (option == "match") words.push_back(Pattern(choices));
     if (option == "type") words.emplace_back(Pick(choices, kTypes));
@@ -152,7 +153,7 @@ constexpr std::array kShapes = {
 
 void AddArgument(Choices& choices, char kind, Words& words) {
   constexpr std::string_view kSet[] = {"nx", "xx",   "get",  "keepttl", "ex",
-                                       "px", "exat", "pxat", "px"};
+                                       "px", "exat", "pxat", "ifeq"};
   constexpr std::string_view kGetex[] = {"persist", "ex", "px", "exat", "pxat", "keepttl"};
   constexpr std::string_view kExpire[] = {"nx", "xx", "gt", "lt", "zz"};
   constexpr std::string_view kCopy[] = {"replace", "db", "replace", "db", "x"};

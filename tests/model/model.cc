@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <set>
+#include <string>
 #include <string_view>
 
 #include "base/check.h"
@@ -37,6 +38,7 @@ struct Run {
   UnixMs now;
   std::optional<UnixMs> display;
   size_t max_string_bytes;
+  int& feature_level;
   const std::string* answered;
 
   [[nodiscard]] size_t argc() const { return argv.size(); }
@@ -102,8 +104,16 @@ struct Options {
   bool get = false;
   bool keep = false;
   bool persist = false;
+  std::optional<std::string> ifeq;
   std::optional<UnixMs> at;
 };
+
+constexpr int kIfeqLevel = 2;
+
+bool KnowsIfeq(const Run& run) {
+  if (run.feature_level != 0) return run.feature_level >= kIfeqLevel;
+  return run.answered == nullptr || !run.answered->starts_with("-");
+}
 
 Error ReadOptions(const Run& run, size_t from, bool is_set, Options& options) {
   std::optional<Unit> unit;
@@ -111,10 +121,13 @@ Error ReadOptions(const Run& run, size_t from, bool is_set, Options& options) {
   for (size_t i = from; i < run.argc(); ++i) {
     const std::string word = Lower(run[i]);
     const auto its_unit = UnitOf(word);
-    if (is_set && word == "nx" && !options.xx) {
+    if (is_set && word == "nx" && !options.xx && !options.ifeq) {
       options.nx = true;
-    } else if (is_set && word == "xx" && !options.nx) {
+    } else if (is_set && word == "xx" && !options.nx && !options.ifeq) {
       options.xx = true;
+    } else if (is_set && word == "ifeq" && KnowsIfeq(run) && !options.nx && !options.xx &&
+               !options.ifeq && i + 1 < run.argc()) {
+      options.ifeq = run[++i];
     } else if (is_set && word == "get") {
       options.get = true;
     } else if (is_set && word == "keepttl" && !unit.has_value()) {
@@ -145,7 +158,8 @@ std::string Set(const Run& run) {
   if (const Error error = ReadOptions(run, 3, true, options)) return std::string(*error);
   const Value* const old = run.Find(run[1]);
   const std::string before = run.Text(run[1]);
-  if ((options.nx && old != nullptr) || (options.xx && old == nullptr)) {
+  const bool differs = options.ifeq && (old == nullptr || old->bytes != *options.ifeq);
+  if ((options.nx && old != nullptr) || (options.xx && old == nullptr) || differs) {
     return options.get ? before : std::string(kNull);
   }
   if (options.keep && old != nullptr) options.at = old->expires_at;
@@ -569,6 +583,11 @@ std::string Object(const Run& run) {
                     type == '$' ? Bulk("raw") : Integer(1));
 }
 
+std::string RaiseLevel(const Run& run) {
+  run.feature_level = std::max(run.feature_level, std::stoi(run[1]));
+  return std::string(kOk);
+}
+
 // ---- the commands ----------------------------------------------------------------------------
 
 // Where the keys are: none at all, all of them, the first argument, ...
@@ -630,6 +649,7 @@ constexpr Command kCommands[] = {
     {"flushall", -1, Flushall, Where::kAll},
     {"swapdb", 3, Swapdb, Where::kAll},
     {"object", -2, Object, Where::kSecond},
+    {"feature-level", 3, RaiseLevel, Where::kNone},
 };
 
 const Command* FindCommand(const std::vector<std::string>& argv) {
@@ -721,7 +741,7 @@ bool Model::Step(const std::vector<std::string>& argv, int database, UnixMs now,
   const Command* const command = FindCommand(argv);
   KV_CHECK(command != nullptr && database >= 0 && database < kDatabases);
   Forget(now);
-  const Run run{argv, databases_, database, now, display, max_string_bytes_, reply};
+  const Run run{argv, databases_, database, now, display, max_string_bytes_, feature_level_, reply};
   const std::string expected = TakesThatMany(*command, argv.size())
                                    ? command->run(run)
                                    : "-ERR wrong number of arguments\r\n";

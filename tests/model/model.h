@@ -64,17 +64,26 @@ class Model {
   bool Step(const std::vector<std::string>& argv, int database, UnixMs now,
             const std::string* reply, std::optional<UnixMs> display = std::nullopt);
 
+  // Which behaviour is meant: that of a feature level (store/feature.h), or, with 0, of any: a
+  // command that came with a level may have been refused or not, as its reply says. A log has
+  // entries that raise it (FEATURE-LEVEL level release).
+  void SetFeatureLevel(int level) { feature_level_ = level; }
+  [[nodiscard]] int feature_level() const { return feature_level_; }
+
   // The same text for equal states only: for memoization and for people.
   [[nodiscard]] std::string Canonical() const;
 
   [[nodiscard]] const Databases& databases() const { return databases_; }
-  friend bool operator==(const Model& a, const Model& b) { return a.databases_ == b.databases_; }
+  friend bool operator==(const Model& a, const Model& b) {
+    return a.databases_ == b.databases_ && a.feature_level_ == b.feature_level_;
+  }
 
  private:
   void Forget(UnixMs now);
 
   Databases databases_;  // those that have keys, no others
   size_t max_string_bytes_;
+  int feature_level_ = 0;
   // No deadline is before this one; it saves looking for expired keys at every step.
   std::optional<UnixMs> earliest_;
 };

@@ -25,7 +25,12 @@ class OneReply : public store::ReplySink {
 
 SideBySide::SideBySide(uint64_t hash_seed)
     : options_{.hash_seed = hash_seed, .max_string_bytes = kMaxStringBytes},
-      machine_(std::make_unique<store::Machine>(options_)) {}
+      machine_(std::make_unique<store::Machine>(options_)) {
+  if (hash_seed % 2 == 0) {
+    machine_->Apply(Index(1), store::EncodeFeatureRaise(store::kFeatureLevel, wall_), nullptr);
+  }
+  model_.SetFeatureLevel(machine_->feature_level());
+}
 
 std::string SideBySide::Execute(const std::vector<std::string>& argv, int database) {
   const std::vector<std::string_view> words(argv.begin(), argv.end());
@@ -38,7 +43,7 @@ std::string SideBySide::Execute(const std::vector<std::string>& argv, int databa
     machine_->Read(*row, words, number, wall_, reply);
     return out;
   }
-  if (row->check != nullptr && !row->check(words, reply)) return out;
+  if (row->check != nullptr && !row->check(words, machine_->feature_level(), reply)) return out;
   writer_.Add(row->opcode, number, nullptr, words);
   const std::string envelope = writer_.Finish(wall_, 42);
   KV_CHECK(store::EnvelopeReader::Validate(envelope).ok());

@@ -80,9 +80,12 @@ TEST(Events, RaftEventsShowsTheNewest) {
   TestClient& client = node.Connect();
   EXPECT_EQ(node.Send(client, "RAFT EVENTS 0\r\n"), "*0\r\n");
   const std::string one = node.Send(client, "RAFT EVENTS 1\r\n");
-  EXPECT_TRUE(one.starts_with("*1\r\n*8\r\n$4\r\ntime\r\n$24\r\n")) << one;
-  EXPECT_TRUE(one.ends_with("$5\r\nevent\r\n$6\r\nserves\r\n$6\r\ncommit\r\n:1\r\n")) << one;
-  EXPECT_TRUE(node.Send(client, "RAFT EVENTS\r\n").starts_with("*3\r\n"));
+  EXPECT_TRUE(one.starts_with("*1\r\n*10\r\n$4\r\ntime\r\n$24\r\n")) << one;
+  EXPECT_TRUE(
+      one.ends_with("$5\r\nevent\r\n$13\r\nfeature-level\r\n$5\r\nlevel\r\n:2\r\n"
+                    "$5\r\nindex\r\n:2\r\n"))
+      << one;
+  EXPECT_TRUE(node.Send(client, "RAFT EVENTS\r\n").starts_with("*5\r\n"));
   EXPECT_TRUE(node.Send(client, "RAFT EVENTS -1\r\n").starts_with("-ERR value is out of range"));
   EXPECT_TRUE(node.Send(client, "RAFT EVENTS x\r\n").starts_with("-ERR value is not an integer"));
 }

@@ -144,13 +144,14 @@ TEST_F(Group, RaftNodesKnowsWhatItsNodeKnows) {
 }
 
 TEST_F(Group, MembersAreChangedAtTheLeader) {
-  const std::string add = "RAFT ADD 4 10.0.0.4:7004@17004";
+  const std::string add = "RAFT ADD 4 10.0.0.4:7004@17004 LEVEL 2";
   EXPECT_EQ(Ask(follower_, add), "-MOVED 0 " + AddressOf(leader_) + "\r\n");
   EXPECT_EQ(Ask(follower_, add, PortKind::kProxy),
             "-ERR only the leader changes the members, ask " + AddressOf(leader_) + "\r\n");
   EXPECT_EQ(Ask(leader_, add), "+OK\r\n");
   EXPECT_TRUE(Ask(leader_, add).starts_with("-ERR this id is a member already"));
-  EXPECT_TRUE(Ask(leader_, "RAFT ADD 5 10.0.0.4:7004@17004").starts_with("-ERR another member"));
+  EXPECT_TRUE(
+      Ask(leader_, "RAFT ADD 5 10.0.0.4:7004@17004 LEVEL 2").starts_with("-ERR another member"));
   EXPECT_TRUE(Ask(leader_, "RAFT PROMOTE 4").starts_with("-ERR this learner does not keep up"));
   EXPECT_EQ(Ask(leader_, "RAFT REMOVE 4"), "+OK\r\n");
   EXPECT_TRUE(Ask(leader_, add).starts_with("-ERR ids are never reused"));

@@ -47,11 +47,11 @@ TEST_F(LocalCommands, InfoHasWhatClientsParse) {
   const std::pair<const char*, const char*> expected[] = {
       {"loading", "0"},          {"redis_version", "7.2.0"}, {"redis_mode", "cluster"},
       {"role", "master"},        {"connected_slaves", "0"},  {"maxmemory_policy", "noeviction"},
-      {"cluster_enabled", "1"},  {"connected_clients", "1"}, {"master_repl_offset", "2"},
+      {"cluster_enabled", "1"},  {"connected_clients", "1"}, {"master_repl_offset", "3"},
       {"keyspace_hits", "1"},    {"keyspace_misses", "1"},   {"db0", "keys=1,expires=0,avg_ttl=0"},
       {"kvorum_role", "leader"}, {"kvorum_node_id", "1"},    {"kvorum_read_mode", "lease"},
-      {"kvorum_term", "1"},      {"kvorum_leader", "1"},     {"kvorum_commit_index", "2"},
-      {"tcp_port", "7001"},      {"blocked_clients", "0"},   {"kvorum_applied_index", "2"}};
+      {"kvorum_term", "1"},      {"kvorum_leader", "1"},     {"kvorum_commit_index", "3"},
+      {"tcp_port", "7001"},      {"blocked_clients", "0"},   {"kvorum_applied_index", "3"}};
   for (const auto& [name, value] : expected) {
     ASSERT_TRUE(fields.contains(name)) << name;
     EXPECT_EQ(fields.at(name), value) << name;
@@ -279,7 +279,7 @@ TEST_F(LocalCommands, RaftSnapshotIsTaken) {
   Send("SET k v");
   EXPECT_EQ(Send("RAFT SNAPSHOT"), "+Background saving started\r\n");
   node_.group().Advance(10'000);
-  EXPECT_EQ(node_.node().node().member().core().snapshot().index, Index(2));
+  EXPECT_EQ(node_.node().node().member().core().snapshot().index, Index(3));
   EXPECT_EQ(Info("persistence")["rdb_saves"], "1");
 }
 

@@ -136,6 +136,8 @@ Plan Plan::Swarm(uint64_t seed) {
   plan.duel = rng.OneIn(1, 10);
   if (plan.duel) MakeDuel(rng, plan);
   plan.faults = MakeSchedule(plan);
+  plan.upgrades = rng.OneIn(1, 3);
+  if (plan.upgrades) plan.release = Release::kOld;
   return plan;
 }
 

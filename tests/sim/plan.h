@@ -69,6 +69,10 @@ struct Fault {
   [[nodiscard]] std::string Text() const;
 };
 
+// What a node runs: the release before the newest feature level (store/feature.h); this one, held
+// back by feature-level-max, so that it can be taken back; or this one.
+enum class Release : uint8_t { kOld, kHeld, kNew };
+
 struct Plan {
   uint64_t seed = 1;
   int nodes = 3;
@@ -82,6 +86,11 @@ struct Plan {
   // Leaders are cut off again and again, just longer than their leases, by followers that see it at
   // once, while everybody reads and writes the same key.
   bool duel = false;
+
+  // Every node begins with this release. With `upgrades` each start of a process may bring another
+  // one, forward, or back from one that is held; healed, all are new.
+  Release release = Release::kNew;
+  bool upgrades = false;
 
   // network; loss and duplication are of Raft messages
   int loss_percent = 0;

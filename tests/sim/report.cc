@@ -43,6 +43,9 @@ constexpr const char* kMarkNames[] = {
     "members changed",
     "configuration rolled back",
     "leader removed",
+    "releases mixed",
+    "feature level raised",
+    "release taken back",
     "joint configuration taken over",
 };
 static_assert(std::size(kMarkNames) == kMarks);

@@ -51,6 +51,9 @@ enum class Mark : uint8_t {
   kMembersChanged,      // a configuration that is not joint
   kMembersRolledBack,   // a configuration was cut off with the log
   kLeaderRemoved,       // a leader left, or became a learner
+  kReleasesMixed,       // an older and a newer release have applied the same entry
+  kFeatureRaised,       // the feature level was raised, after a time without
+  kReleaseTakenBack,    // a node went back to an older release
   kJointTakenOver,      // a leader found a joint configuration that another one had begun
   kCount,
 };

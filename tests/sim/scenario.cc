@@ -9,7 +9,8 @@ std::vector<Scenario> AllScenarios() {
   std::vector<Scenario> all;
   for (const std::span<const Scenario> group :
        {ElectionScenarios(), ReplicationScenarios(), SnapshotScenarios(), StorageScenarios(),
-        ClientScenarios(), LeaseScenarios(), MembershipScenarios(), ReadScenarios()}) {
+        ClientScenarios(), LeaseScenarios(), MembershipScenarios(), ReadScenarios(),
+        UpgradeScenarios()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   std::sort(all.begin(), all.end(),

@@ -27,6 +27,7 @@ std::span<const Scenario> ClientScenarios();  // time and client semantics
 std::span<const Scenario> LeaseScenarios();
 std::span<const Scenario> MembershipScenarios();
 std::span<const Scenario> ReadScenarios();
+std::span<const Scenario> UpgradeScenarios();
 
 // All of them, by number.
 std::vector<Scenario> AllScenarios();

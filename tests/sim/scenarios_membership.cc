@@ -2,8 +2,8 @@
 //
 // Scenarios 39 to 52: who belongs to the group; and 25, who never leads.
 #include <algorithm>
-#include <sstream>
 
+#include "tests/sim/operator.h"
 #include "tests/sim/scenario.h"
 
 namespace kvorum::sim {
@@ -14,43 +14,6 @@ using raft::ChangeError;
 using server::PortKind;
 
 constexpr Micros kPatienceUs = 3'000'000;
-
-std::string AddressOf(NodeId id) {
-  const std::string number = std::to_string(id.value());
-  return "node" + number + ":" + std::to_string(7000 + id.value()) + "@" +
-         std::to_string(17000 + id.value());
-}
-
-// A command at that node's port for cluster clients, and the reply as it came; "" without one.
-std::string Tell(Lab& lab, NodeId at, const std::string& line, Micros patience = kPatienceUs) {
-  std::istringstream words(line);
-  std::string bytes;
-  int count = 0;
-  for (std::string word; words >> word; ++count) {
-    bytes += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
-  }
-  return lab.Raw(at, PortKind::kCluster, "*" + std::to_string(count) + "\r\n" + bytes, patience);
-}
-
-// The same at whoever leads, as often as the answer is "not now".
-std::string TellLeader(Lab& lab, const std::string& line) {
-  std::string reply;
-  for (int i = 0; i < 60 && !lab.failed(); ++i) {
-    const NodeId leader = lab.WaitForLeader(kPatienceUs);
-    reply = Tell(lab, leader, line);
-    if (!reply.empty() && !reply.starts_with("-TRYAGAIN") && !reply.starts_with("-MOVED") &&
-        !reply.starts_with("-CLUSTERDOWN")) {
-      return reply;
-    }
-    lab.Run(50'000);
-  }
-  return reply;
-}
-
-void MustTell(Lab& lab, const std::string& line) {
-  const std::string reply = TellLeader(lab, line);
-  lab.Expect(reply == "+OK\r\n", line + " is done, not: " + reply);
-}
 
 bool Refused(const std::string& reply, const std::string& because) {
   return reply.starts_with("-ERR") && reply.find(because) != std::string::npos;
@@ -159,8 +122,7 @@ void IsolatedLeaderIsAsked(Lab& lab) {  // 40
   lab.Load(2);
   const NodeId newcomer = Newcomer(lab);
   lab.Isolate(leader);
-  const std::string reply =
-      Tell(lab, leader, "RAFT ADD " + std::to_string(newcomer.value()) + " " + AddressOf(newcomer));
+  const std::string reply = Tell(lab, leader, AddLine(newcomer));
   lab.Expect(reply != "+OK\r\n", "no promise without a majority");
   lab.network().Heal();
   lab.Run(lab.ET(5));
@@ -175,7 +137,7 @@ void RemovedLeader(Lab& lab) {  // 41
   lab.Expect(next != first, "another one leads");
   // The next one does not hear that it is removed, and campaigns.
   const NodeId newcomer = Newcomer(lab);
-  MustTell(lab, "RAFT ADD " + std::to_string(newcomer.value()) + " " + AddressOf(newcomer));
+  MustTell(lab, AddLine(newcomer));
   MustBecomeVoter(lab, newcomer);
   next = lab.WaitForLeader(lab.ET(3));
   NodeId gone;
@@ -199,15 +161,15 @@ void OldIdComesBack(Lab& lab) {  // 42
   const NodeId gone = lab.Others(leader)[0];
   const std::string id = std::to_string(gone.value());
   lab.Load(2);
-  std::string reply = TellLeader(lab, "RAFT ADD " + id + " " + AddressOf(gone));
+  std::string reply = TellLeader(lab, AddLine(gone));
   lab.Expect(Refused(reply, "member already"), "a member's id is refused, not: " + reply);
   lab.Power(gone);
   MustTell(lab, "RAFT REMOVE " + id);
-  reply = TellLeader(lab, "RAFT ADD " + id + " " + AddressOf(gone));
+  reply = TellLeader(lab, AddLine(gone));
   lab.Expect(Refused(reply, "never reused"), "a removed id is refused, not: " + reply);
   // Under a new id, at the same place.
   const NodeId newcomer = Newcomer(lab);
-  MustTell(lab, "RAFT ADD " + std::to_string(newcomer.value()) + " " + AddressOf(newcomer));
+  MustTell(lab, AddLine(newcomer));
   MustBecomeVoter(lab, newcomer);
   lab.Start(gone);
   lab.Run(lab.ET(10));
@@ -239,7 +201,7 @@ void Snapshots(Lab& lab) {  // 45, 46
   lab.Begin();
   lab.Load(3);
   const NodeId newcomer = Newcomer(lab);
-  MustTell(lab, "RAFT ADD " + std::to_string(newcomer.value()) + " " + AddressOf(newcomer));
+  MustTell(lab, AddLine(newcomer));
   MustBecomeVoter(lab, newcomer);
   MustTell(lab, "RAFT REMOVE 2");
   const raft::Configuration members = lab.world().Members();
@@ -273,7 +235,7 @@ void PromotedWhileAway(Lab& lab) {  // 47
   const NodeId leader = lab.Begin();
   const NodeId newcomer = Newcomer(lab);
   lab.Isolate(newcomer);
-  MustTell(lab, "RAFT ADD " + std::to_string(newcomer.value()) + " " + AddressOf(newcomer));
+  MustTell(lab, AddLine(newcomer));
   const std::string id = std::to_string(newcomer.value());
   lab.Expect(Refused(TellLeader(lab, "RAFT PROMOTE " + id), "keep up"),
              "nobody is promoted who lags");
@@ -319,7 +281,7 @@ void GrowthWithAbsentees(Lab& lab) {  // 49
   const NodeId second = lab.world().AddNode();
   const NodeId third = lab.world().AddNode();
   for (const NodeId id : {second, third}) {
-    MustTell(lab, "RAFT ADD " + std::to_string(id.value()) + " " + AddressOf(id));
+    MustTell(lab, AddLine(id));
     lab.Run(lab.ET(5));
     lab.Expect(Set(lab, first) == "+OK\r\n", "who has not come yet holds up nobody");
   }
@@ -426,7 +388,7 @@ void EmptyDisk(Lab& lab) {  // 43
   }
   MustTell(lab, "RAFT REMOVE " + std::to_string(victim.value()));
   const NodeId newcomer = Newcomer(lab);
-  MustTell(lab, "RAFT ADD " + std::to_string(newcomer.value()) + " " + AddressOf(newcomer));
+  MustTell(lab, AddLine(newcomer));
   MustBecomeVoter(lab, newcomer);
 }
 

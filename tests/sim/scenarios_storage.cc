@@ -350,6 +350,31 @@ void SlowFollowerDisk(Lab& lab) {  // 80
   }
 }
 
+// An old image of the whole disk: nothing on it says that there was more. The leader, which knows
+// what the node had acknowledged, notices; the node gets it back.
+void OldDiskImage(Lab& lab) {  // 83
+  const NodeId leader = lab.Begin();
+  lab.Load(3);
+  const NodeId victim = lab.Others(leader)[0];
+  lab.Run(200'000);
+  lab.Kill(victim);
+  const auto image = lab.node(victim).files().Save();
+  lab.Start(victim);
+  lab.Run(lab.Random(300'000, 600'000));
+  const uint64_t before = lab.node(leader).node().member().core().stats().matches_lost.Get();
+  // Its link is not seen to break, so the leader goes on from what it knows.
+  lab.node(victim).Die(disk::CrashMode::kKeepUnsynced, true);
+  lab.world().watcher().Damaged(victim);
+  lab.node(victim).files().Restore(*image);
+  lab.Start(victim);
+  const auto noticed = [&] {
+    return lab.leader() != leader ||
+           lab.node(leader).node().member().core().stats().matches_lost.Get() > before;
+  };
+  lab.Expect(lab.Until(noticed, 2'000'000), "the leader notices that a match has regressed");
+  lab.Expect(lab.leader() == leader, "and leads on");
+}
+
 void BetweenVoteAndEntries(Lab& lab) {  // 82
   lab.plan.think_most_us = 4'000;
   lab.Begin();
@@ -389,6 +414,7 @@ constexpr Scenario kScenarios[] = {
     {79, "all disks are stuck", StuckDisks},
     {80, "one slow follower disk", SlowFollowerDisk},
     {82, "crash between vote and entries", BetweenVoteAndEntries},
+    {83, "a disk put back to an old image", OldDiskImage},
 };
 
 }  // namespace

@@ -24,6 +24,7 @@ SimNode::SimNode(World& world, NodeId id, uint64_t seed)
       disk_rng_(seed),
       clock_rng_(seed ^ 0x5bd1e995),
       turn_rng_(seed ^ 0x7475726e),
+      release_rng_(seed ^ 0x72656c),
       boot_offset_(clock_rng_.Between(0, 1'000'000'000)),
       rate_millionths_(1'000'000 + 10'000 * clock_rng_.Between(-world.plan().skew_percent,
                                                                world.plan().skew_percent)) {
@@ -54,6 +55,9 @@ SimNode::SimNode(World& world, NodeId id, uint64_t seed)
   config_.election_park_timeout_ms = 800;
   config_.indoubt_timeout_ms = 2'000;
   config_.min_free_disk_bytes = 64 << 10;
+  // Who comes later is new: an older release would not be taken in once the level is raised.
+  const bool first = id.value() <= static_cast<uint64_t>(plan.nodes);
+  SetRelease(first ? plan.release : Release::kNew);
 }
 
 SimNode::~SimNode() = default;
@@ -73,10 +77,45 @@ Micros SimNode::TrueTimeOf(Micros boot) const {
   return (boot - boot_offset_) * 1000 / rate_millionths_ * 1000 + 1'000;
 }
 
+// ---- releases ---------------------------------------------------------------------------------
+
+void SimNode::SetRelease(Release release) {
+  release_ = release;
+  const uint16_t before = store::kFeatureLevel - 1;
+  config_.feature_level_known = release == Release::kOld ? before : store::kFeatureLevel;
+  config_.feature_level_max = release == Release::kHeld ? before : 0;
+}
+
+// Back only from where the level has been held: what a member has promised stays true.
+void SimNode::MaybeUpgrade() {
+  if (!world_.plan().upgrades) return;
+  if (release_ == Release::kOld && release_rng_.OneIn(1, 2)) {
+    SetRelease(release_rng_.OneIn(1, 2) ? Release::kHeld : Release::kNew);
+  } else if (release_ == Release::kHeld && release_rng_.OneIn(2, 3)) {
+    const bool back = release_rng_.OneIn(1, 2);
+    SetRelease(back ? Release::kOld : Release::kNew);
+    if (back) world_.watcher().Hit(Mark::kReleaseTakenBack);
+  }
+}
+
+// An older release that has met a raise. Only one that is no member any more should: a raise waits
+// for all members, and those that have left may still be told of it.
+bool SimNode::Refuses(const std::string& why) {
+  if (release_ != Release::kOld || why.find("needs feature level") == std::string::npos) {
+    return false;
+  }
+  if (!may_refuse_ && world_.Members().Contains(id_)) return false;
+  world_.Trace(Name() + " refuses: " + why);
+  refused_ = why;
+  halted_ = true;
+  return true;
+}
+
 // ---- life -------------------------------------------------------------------------------------
 
 void SimNode::Start() {
   if (alive() || halted_) return;
+  MaybeUpgrade();
   ++life_;
   paused_until_ = machine_until_ = 0;
   asleep_.clear();
@@ -84,6 +123,7 @@ void SimNode::Start() {
   Result<server::Booted> booted = server::Boot(files_, config_, disk_rng_.Next() | 1);
   if (!booted.ok()) {
     world_.Trace(Name() + " does not start: " + booted.status().message());
+    if (Refuses(booted.status().message())) return;
     if (world_.watcher().IsDamaged(id_)) return Halted(booted.status().message());
     if (booted.status().code() != StatusCode::kNoSpace &&
         booted.status().code() != StatusCode::kIo) {
@@ -157,6 +197,7 @@ void SimNode::Wrote(Micros sync_in) {
 
 void SimNode::Halted(const std::string& why) {
   if (files_.stopped()) return;  // the process has ended at a write, and is only not buried yet
+  if (Refuses(why)) return Die(disk::CrashMode::kProcess, false);
   if (!world_.watcher().IsDamaged(id_)) return world_.Fail(Name() + " halted: " + why);
   world_.Trace(Name() + " halts: " + why);
   world_.watcher().Hit(Mark::kHalted);

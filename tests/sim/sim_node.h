@@ -8,6 +8,7 @@
 // must not rest on what the clock said at its beginning.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "base/rng.h"
 #include "server/node.h"
 #include "tests/disk/memory_files.h"
+#include "tests/sim/plan.h"
 #include "tests/sim/sim_process.h"
 
 namespace kvorum::sim {
@@ -48,12 +50,25 @@ class SimNode {
   bool Rot(uint64_t dice);
   // It cannot go on, and should not.
   void Halted(const std::string& why);
+  // What it runs from its next start on.
+  void SetRelease(Release release);
+  // From the next start on it may refuse to go on, as an older release does behind a raise of the
+  // feature level; then it stays down.
+  void MayRefuse() { may_refuse_ = true; }
   void Mend();  // of everything that lasts: pauses, the disk's faults
 
   // ---- what it is -------------------------------------------------------------------------------
   [[nodiscard]] bool alive() const { return process_ != nullptr; }
   // It refused to start on a damaged disk, and stays down.
   [[nodiscard]] bool halted() const { return halted_; }
+  // Why it has refused to go on; "": it has not.
+  [[nodiscard]] const std::string& refused() const { return refused_; }
+  [[nodiscard]] Release release() const { return release_; }
+  // The feature level that it may be raised to, as it is configured.
+  [[nodiscard]] store::FeatureLevel FeatureCan() const {
+    const uint16_t most = config_.feature_level_max;
+    return most == 0 ? config_.feature_level_known : std::min(config_.feature_level_known, most);
+  }
   [[nodiscard]] NodeId id() const { return id_; }
   [[nodiscard]] uint64_t life() const { return life_; }
   // Now, or when the pause ends that is going on, however it ends; never in another life.
@@ -95,6 +110,8 @@ class SimNode {
 
  private:
   void Doom();
+  void MaybeUpgrade();
+  [[nodiscard]] bool Refuses(const std::string& why);
   void Kick(Micros delay);
   void BeginTurn(uint64_t life);
   void EndTurn(uint64_t life);
@@ -110,6 +127,10 @@ class SimNode {
   Rng disk_rng_;
   Rng clock_rng_;
   Rng turn_rng_;
+  Rng release_rng_;
+  Release release_ = Release::kNew;
+  bool may_refuse_ = false;
+  std::string refused_;
   disk::MemoryFiles files_;
   server::Config config_;
   uint64_t life_ = 0;

@@ -9,6 +9,7 @@
 
 #include "raft/quorum.h"
 #include "replica/limits.h"
+#include "resp/format.h"
 #include "store/envelope.h"
 #include "store/families.h"
 #include "tests/sim/sim_node.h"
@@ -317,6 +318,39 @@ void Watcher::SeeEntry(NodeId node, const raft::Entry& entry, Term prev_term) {
   }
 }
 
+// At first sight, in the turn in which it was proposed.
+void Watcher::SeeRaise(NodeId node, const raft::Core& core, const raft::Entry& entry) {
+  if (entry.type != raft::EntryType::kBatch) return;
+  const std::optional<store::FeatureRaise> raise = store::FeatureRaiseIn(entry.payload.view());
+  if (!raise) return;
+  world_.Trace(N(node) + " raises the feature level at " + I(entry.index));
+  for (const NodeId id : core.ConfigurationAt(entry.index).Members()) {
+    if (world_.node(id).FeatureCan() >= raise->level) continue;
+    world_.Fail(N(node) + " raises the feature level to " + std::to_string(raise->level) + " at " +
+                I(entry.index) + ", which " + N(id) + " cannot do");
+  }
+}
+
+void Watcher::SeeRelease(const SimNode& node, Index applied) {
+  const bool old = node.release() == Release::kOld;
+  Index& own = old ? applied_by_old_ : applied_by_new_;
+  own = std::max(own, applied);
+  if (applied <= (old ? applied_by_new_ : applied_by_old_)) Hit(Mark::kReleasesMixed);
+}
+
+// What a later level brought is refused before it is proposed.
+void Watcher::ExpectKnown(const check::LogCommand& command, Index index) {
+  if (command.argv.front() == "FEATURE-LEVEL") {
+    if (world_.plan().release != Release::kNew) Hit(Mark::kFeatureRaised);
+    level_ = std::max(level_, static_cast<store::FeatureLevel>(std::stoi(command.argv[1])));
+  }
+  if (command.argv.front() != "SET" || level_ >= store::kIfeqLevel) return;
+  const bool ifeq =
+      std::any_of(command.argv.begin() + 3, command.argv.end(),
+                  [](const std::string& word) { return resp::EqualsIgnoreCase(word, "ifeq"); });
+  if (ifeq) world_.Fail("SET ... IFEQ is in the log at " + I(index) + ", before its feature level");
+}
+
 // Only what is new since the last turn: from the top down to where both agree.
 void Watcher::SeeLog(SimNode& node, Life& life, const raft::Core& core) {
   const raft::Log& log = core.log();
@@ -343,6 +377,7 @@ void Watcher::SeeLog(SimNode& node, Life& life, const raft::Core& core) {
   }
   for (Index i = agreed + 1; i <= log.last_index(); ++i) {
     life.terms[i] = log.TermAt(i);
+    if (!entries_.contains({i, log.TermAt(i)})) SeeRaise(node.id(), core, log.At(i));
     SeeEntry(node.id(), log.At(i), log.TermAt(i - 1));
   }
 }
@@ -463,6 +498,7 @@ void Watcher::Record(const raft::Entry& entry) {
     for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     copy.argv.push_back(std::move(name));
     copy.argv.insert(copy.argv.end(), command.args.begin() + 1, command.args.end());
+    ExpectKnown(copy, entry.index);
   }
 }
 
@@ -485,6 +521,7 @@ void Watcher::SeeApplied(SimNode& node, Life& life) {
   }
   world_.Trace("a" + std::to_string(node.id().value()) + ":" + std::to_string(applied.value()));
   life.applied = applied;
+  SeeRelease(node, applied);
   if (applied.value() % kDigestEvery != 0) return;
   const uint64_t digest = node.Digest();
   const auto [it, added] = digests_.try_emplace(applied, digest);

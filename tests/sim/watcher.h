@@ -11,6 +11,8 @@
 //                        indexes
 //   durability           what is committed is on the platters of a majority, by our own account;
 //                        only what is of the leader's own term is committed by counting
+//   feature level        raised by a log only when every member of the configuration in force there
+//                        can; nothing is committed that the level in force does not know
 //   knowledge            what a leader believes of a peer, that peer has said in this term
 //   leases               a read by lease is within it, and a vote behind every lease that its giver
 //                        has a part in: in true time, which no node can read
@@ -30,6 +32,7 @@
 #include "base/time.h"
 #include "raft/core.h"
 #include "server/peer_message.h"
+#include "store/feature.h"
 #include "tests/check/witness.h"
 #include "tests/sim/report.h"
 
@@ -105,6 +108,9 @@ class Watcher {
 
   void SeeLog(SimNode& node, Life& life, const raft::Core& core);
   void SeeEntry(NodeId node, const raft::Entry& entry, Term prev_term);
+  void SeeRaise(NodeId node, const raft::Core& core, const raft::Entry& entry);
+  void SeeRelease(const SimNode& node, Index applied);
+  void ExpectKnown(const check::LogCommand& command, Index index);
   void SeeRole(SimNode& node, Life& life, const raft::Core& core);
   void SeeLeader(NodeId node, const raft::Core& core);
   void SeeCommit(NodeId node, const raft::Core& core);
@@ -145,6 +151,9 @@ class Watcher {
   bool membership_changed_ = false;
   std::map<Index, uint64_t> digests_;
   check::CommittedLog log_;
+  store::FeatureLevel level_ = store::kFirstFeatureLevel;  // behind what is in log_
+  Index applied_by_old_;
+  Index applied_by_new_;
   std::set<NodeId> damaged_;
   Micros leader_lost_at_ = 0;
 };

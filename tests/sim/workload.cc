@@ -29,8 +29,17 @@ class Draw {
     if (dice < 86) return {"GETSET", key, unique_};
     if (dice < 90) return {"SETNX", key, unique_};
     if (dice < 93) return {"SET", key, unique_, "XX", "GET"};
-    if (dice < 96) return {"GETDEL", key};
+    if (dice < 95) return {"GETDEL", key};
+    if (dice < 98) return Flag();
     return {"STRLEN", key};
+  }
+
+  // Of the newest feature level: where two releases would part, if they did not agree on one.
+  Words Flag() {
+    const auto side = [this] { return std::string(rng_.OneIn(1, 2) ? "left" : "right"); };
+    if (rng_.OneIn(1, 5)) return {"SET", "flag", side()};
+    if (rng_.OneIn(1, 5)) return {"GET", "flag"};
+    return {"SET", "flag", side(), "IFEQ", side()};
   }
 
   Words ManyKeys() {

@@ -156,6 +156,27 @@ void World::HealAll() {
     node(id).Mend();
     node(id).Start();
   }
+  FinishUpgrade();
+}
+
+// A rolling upgrade that was begun is finished.
+void World::FinishUpgrade() {
+  if (!plan_.upgrades) return;
+  plan_.upgrades = false;
+  for (const NodeId id : ids_) {
+    if (node(id).release() == Release::kNew) continue;
+    if (node(id).alive()) node(id).Die(disk::CrashMode::kProcess, false);
+    node(id).SetRelease(Release::kNew);
+    node(id).Start();
+  }
+}
+
+// All members can do the newest level, and nothing else is needed to raise it.
+bool World::MayBeRaised() const {
+  const raft::Configuration::Ids members = Members().Members();
+  return std::all_of(members.begin(), members.end(), [this](NodeId id) {
+    return node(id).alive() && node(id).FeatureCan() == store::kFeatureLevel;
+  });
 }
 
 bool World::Converged() const {
@@ -163,11 +184,13 @@ bool World::Converged() const {
   bool leader = false;
   const raft::Configuration members = Members();
   if (members.IsJoint()) return false;
+  const bool raised = MayBeRaised();
   for (const NodeId id : ids_) {
     if (node(id).halted() || !members.Contains(id)) continue;
     if (!node(id).alive()) return false;
     const replica::Member& member = node(id).node().member();
     leader |= member.Serves();
+    if (raised && node(id).node().machine().feature_level() != store::kFeatureLevel) return false;
     if (!applied) applied = member.applied();
     if (member.applied() != *applied || member.core().commit() != *applied ||
         member.core().log().last_index() != *applied) {

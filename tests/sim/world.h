@@ -58,7 +58,7 @@ class World {
   void RunFor(Micros length);
   // Until it is true; false when it was not in time.
   bool RunUntil(const std::function<bool()>& condition, Micros patience);
-  // Mends everything and starts whoever is down.
+  // Mends everything and starts whoever is down; the newest release runs everywhere.
   void HealAll();
   // Nothing more is asked, everything asked is answered, all states are equal.
   void Converge(Micros patience);
@@ -89,7 +89,9 @@ class World {
 
  private:
   void Chaos();
+  void FinishUpgrade();
   void MajorityServes();
+  [[nodiscard]] bool MayBeRaised() const;
   [[nodiscard]] bool Converged() const;
   [[nodiscard]] std::string States() const;
   void CheckHistory();

@@ -30,6 +30,9 @@ TEST(Commands, OpcodesAreGolden) {
   for (const CommandRow* row : StoreIndex().rows()) {
     if (row->opcode != Opcode::kNone) names[static_cast<uint16_t>(row->opcode)] = row->name;
   }
+  for (const CommandRow& row : LogOnlyCommands()) {
+    names[static_cast<uint16_t>(row.opcode)] = row.name;
+  }
   std::string seen;
   for (const auto& [number, name] : names) {
     seen += std::to_string(number) + " " + std::string(name) + "\n";

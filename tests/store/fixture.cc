@@ -44,7 +44,7 @@ std::string Store::Run(const Words& words) {
     machine_->Read(*row, argv, database_, now_ + display_ahead_, reply);
     return Printable(out);
   }
-  if (row->check != nullptr && !row->check(argv, reply)) {
+  if (row->check != nullptr && !row->check(argv, machine_->feature_level(), reply)) {
     CompareNow();
     const uint64_t before = machine_->Digest();
     std::string refused;
@@ -72,6 +72,13 @@ void Store::Propose(const CommandRow& row, Argv argv, std::string& out) {
   follower_->Apply(machine_->applied(), envelope, nullptr);
   if (machine_->applied().value() % kEntriesPerComparison == 0) CompareNow();
   out = replies.bytes();
+}
+
+void Store::RaiseFeatureLevel(FeatureLevel level) {
+  const std::string envelope = EncodeFeatureRaise(level, now_);
+  EXPECT_TRUE(EnvelopeReader::Validate(envelope).ok());
+  machine_->Apply(machine_->applied() + 1, envelope, nullptr);
+  follower_->Apply(machine_->applied(), envelope, nullptr);
 }
 
 void Store::Pulse() {

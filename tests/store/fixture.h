@@ -49,6 +49,7 @@ class Store {
   void AdvanceDisplay(int64_t ms) { display_ahead_ += ms; }
   // An entry without commands.
   void Pulse();
+  void RaiseFeatureLevel(FeatureLevel level);
 
   [[nodiscard]] UnixMs now() const { return now_; }
   void SetProtocol(resp::Protocol protocol) { protocol_ = protocol; }

@@ -5,6 +5,7 @@
 //   > SET k v          a command, split as an inline request
 //   advance 100        milliseconds of the log's clock
 //   display 100        milliseconds of the wall clock alone
+//   feature-level 2    raises it
 //   pulse              an entry without commands
 //   db 1               the database of what follows
 //   resp 3             the protocol of what follows
@@ -38,6 +39,8 @@ std::string Execute(Store& store, const std::string& line) {
     store.Advance(number);
   } else if (verb == "display") {
     store.AdvanceDisplay(number);
+  } else if (verb == "feature-level") {
+    store.RaiseFeatureLevel(static_cast<FeatureLevel>(number));
   } else if (verb == "pulse") {
     store.Pulse();
   } else if (verb == "db") {
