@@ -152,8 +152,13 @@ def machine():
             if line.startswith("model name"):
                 model = ", " + line.split(":", 1)[1].strip()
                 break
+    nice = f", at nice {os.nice(0)}" if os.nice(0) else ""
+    return f"{os.cpu_count()} cores{model}{nice}; load average {load_average():.1f} when it began"
+
+
+def load_average():
     with open("/proc/loadavg") as load:
-        return f"{os.cpu_count()} cores{model}; load average {load.read().split()[0]} when it began"
+        return float(load.read().split()[0])
 
 
 def write(figures, peers, shapes, about, extra_notes):

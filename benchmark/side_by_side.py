@@ -119,6 +119,8 @@ def main():
         return 0
     chosen, loads = choose(every, arguments), shapes(arguments.rate)
     said = about(arguments, newer)
+    busy = "" if report.load_average() < os.cpu_count() / 2 else \
+        "The machine did other things meanwhile: all ratios are rough."
     measure = Measure(arguments.bin, arguments.keys, arguments.duration, 8000 if arguments.quick else 100000)
     figures = report.Figures()
     began = time.monotonic()
@@ -128,7 +130,7 @@ def main():
             one_run(peer, figures, measure, loads, arguments.folder)
             print(f"round {number + 1} of {arguments.rounds}: {peer.title}, {time.monotonic() - one_began:.1f} s",
                   file=sys.stderr, flush=True)
-    extra = ([why_not] if why_not else []) + etcd_notes(arguments, figures)
+    extra = [note for note in (busy, why_not) if note] + etcd_notes(arguments, figures)
     text = report.write(figures, chosen, loads, said, extra)
     with open(arguments.output, "w") as out:
         out.write(text)
