@@ -12,14 +12,18 @@ OURS, OTHERS, LINE, INK, PAPER = "#c2410c", "#64748b", "#0f172a", "#1e293b", "#f
 
 def text(x, y, words, size=12, anchor="start", colour=INK, weight="normal"):
     return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" fill="{colour}" '
-            f'font-weight="{weight}">{escape(words)}</text>')
+            f'font-weight="{weight}" stroke="{PAPER}" stroke-width="3" paint-order="stroke">{escape(words)}</text>')
 
 
 def panel(top, title, base_title, rows):
     """(SVG elements, height): one bar per (name, ratio, whether it is ours)."""
     room = WIDTH - LABEL - 70
     scale = room / max(1.0, max(ratio for _, ratio, _ in rows))
-    parts = [text(12, top + 18, title, 14, weight="bold"),
+    height = HEAD + len(rows) * (BAR + GAP)
+    one = LABEL + scale
+    parts = [f'<line x1="{one:.1f}" y1="{top + HEAD - 4}" x2="{one:.1f}" y2="{top + height}" '
+             f'stroke="{LINE}" stroke-dasharray="3 3"/>',
+             text(12, top + 18, title, 14, weight="bold"),
              text(WIDTH - 12, top + 18, f"1.0 = {base_title}", 11, "end", OTHERS)]
     for number, (name, ratio, ours) in enumerate(rows):
         y = top + HEAD + number * (BAR + GAP)
@@ -28,10 +32,6 @@ def panel(top, title, base_title, rows):
                   f'<rect x="{LABEL}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2" '
                   f'fill="{OURS if ours else OTHERS}"/>',
                   text(LABEL + length + 6, y + 13, f"{ratio:.2f}")]
-    height = HEAD + len(rows) * (BAR + GAP)
-    one = LABEL + scale
-    parts.append(f'<line x1="{one:.1f}" y1="{top + HEAD - 4}" x2="{one:.1f}" y2="{top + height}" '
-                 f'stroke="{LINE}" stroke-dasharray="3 3"/>')
     return parts, height + 18
 
 
