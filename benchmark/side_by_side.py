@@ -9,6 +9,7 @@ benchmark/report.md and build/bench/chart.svg.
 """
 import argparse
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -82,10 +83,10 @@ def commit():
 def about(arguments, newer):
     versions = [f"redis-server {newer_servers.version(['redis-server'])}"]
     versions += [f"{name} {newer_servers.version(command)}" for name, command in newer.items()]
+    options = f' ARGS="{shlex.join(sys.argv[1:])}"' if sys.argv[1:] else ""
     return [f"Kvorum at commit {commit()}; {', '.join(versions)}. {report.machine()}; generators and servers share them.",
             f"{arguments.rounds} interleaved rounds, medians; {arguments.duration:g} s a load; {VALUE_BYTES}-byte values, "
-            f"{arguments.keys:,} keys. Repeat it: `make bench"
-            f"{' ARGS=--quick' if arguments.quick else ''}`.",
+            f"{arguments.keys:,} keys. Repeat it: `make bench{options}`.",
             "Closed loops report service time: a server that stalls is asked less, which flatters its tail. "
             "The open loop does not have that fault."]
 
