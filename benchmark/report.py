@@ -152,8 +152,19 @@ def machine():
             if line.startswith("model name"):
                 model = ", " + line.split(":", 1)[1].strip()
                 break
-    nice = f", at nice {os.nice(0)}" if os.nice(0) else ""
-    return f"{os.cpu_count()} cores{model}{nice}; load average {load_average():.1f} when it began"
+    return f"{os.cpu_count()} cores{model}{priority()}; load average {load_average():.1f} when it began"
+
+
+def priority():
+    """What it was raised above, or lowered below, other work; '' when it was not."""
+    words = [f"nice {os.nice(0)}"] if os.nice(0) else []
+    try:
+        with open("/proc/self/autogroup") as group:
+            nice = int(group.read().split()[-1])
+            words += [f"autogroup nice {nice}"] if nice else []
+    except (OSError, ValueError, IndexError):
+        pass  # a kernel without it
+    return "".join(f", {word}" for word in words)
 
 
 def load_average():
