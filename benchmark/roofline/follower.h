@@ -4,7 +4,6 @@
 // enough, because the socket's buffer is where the next batch grows while this one is synced.
 #pragma once
 
-
 #include "benchmark/roofline/log_file.h"
 #include "benchmark/roofline/sockets.h"
 
