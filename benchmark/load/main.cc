@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
   const double cpu_before = OwnCpuSeconds();
   const int64_t start_ns = load::NowNs();
   std::vector<std::unique_ptr<load::Worker>> workers;
+  workers.reserve(options.threads);
   for (uint64_t part = 0; part < options.threads; ++part) {
     workers.push_back(std::make_unique<load::Worker>(options, keys, part, start_ns));
   }

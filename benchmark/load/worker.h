@@ -61,7 +61,7 @@ class Worker {
   void Send(size_t client, const Operation& operation);
   Link* LinkTo(size_t client, size_t node);
   void Flush();
-  void Wait(int64_t now_ns);
+  void Wait(int64_t until_ns);
   void Read(Link& link);
   void Answered(Link& link, const Reply& reply, int64_t now_ns);
   void Finish(const Flight& flight, int64_t now_ns);
