@@ -2,231 +2,150 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kvorum beside its peers, on one machine, in one run.
 
-Each round starts every system in turn on a fresh folder of the same disk, drives it with
-redis-benchmark, and stops it; rounds are interleaved and medians are reported, as ratios. etcd is
-driven by its own `etcdctl check perf`. Absolute figures belong to the machine; ratios travel.
-
-At the end of each Kvorum run the number of keys that must be there is checked.
+Each round starts every system in turn on a fresh folder of the same disk, fills it, drives it with
+kvorum-bench and redis-benchmark, reads sampled keys back and ends it: rounds are interleaved, A B A B,
+so that what the machine does meanwhile hits all alike. Medians are reported, as ratios. Writes
+benchmark/report.md and build/bench/chart.svg.
 """
 import argparse
-import json
 import os
-import re
+import shlex
 import shutil
-import signal
-import socket
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-SHAPES = [  # name, redis-benchmark arguments, requests
-    ("1 client", ["-c", "1"], 4000),
-    ("50 clients", ["-c", "50"], 100000),
-    ("50 clients, pipeline 16", ["-c", "50", "-P", "16"], 400000),
-]
+import chart
+import etcd_writes
+import newer_servers
+import report
+from measure import Measure, sampled_keys, shapes, VALUE_BYTES
+from peers import peers
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SAMPLED_KEYS = 500
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/bin"), help="folder of the programs")
+    parser.add_argument("--quick", action="store_true", help="short rounds of the most telling systems: about two minutes")
+    parser.add_argument("--rounds", type=int, help="default: 5, quick 3")
+    parser.add_argument("--only", default="", help="names of systems, separated by commas; see --list")
+    parser.add_argument("--list", action="store_true", help="the names there are")
+    parser.add_argument("--rate", type=int, default=2000, help="of the open loop, commands a second")
+    parser.add_argument("--duration", type=float, help="seconds of each load; default: 3, quick 0.5")
+    parser.add_argument("--keys", type=int, help="default: 100000, quick 20000")
+    parser.add_argument("--no-newer", action="store_true", help="leave Redis 8 and Valkey 8 out")
+    parser.add_argument("--folder", default=os.path.join(ROOT, "build/bench"), help="where data and the chart go")
+    parser.add_argument("--output", default=os.path.join(ROOT, "benchmark/report.md"), help="where the report goes")
+    arguments = parser.parse_args(argv)
+    for name, usual, quick in (("rounds", 5, 3), ("duration", 3.0, 0.5), ("keys", 100000, 20000)):
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, quick if arguments.quick else usual)
+        if getattr(arguments, name) <= 0:
+            parser.error(f"--{name}: must be above 0")
+    return arguments
 
 
-def wait_until(condition, what, seconds=20):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.02)
-    sys.exit(f"benchmark: {what} did not happen in time")
+def choose(rows, arguments):
+    names = [name for name in arguments.only.split(",") if name]
+    unknown = set(names) - {peer.name for peer in rows} - {"etcd"}
+    if unknown:
+        sys.exit(f"side_by_side: no such system: {', '.join(sorted(unknown))}; see --list")
+    if names:
+        return [peer for peer in rows if peer.name in names]
+    return [peer for peer in rows if peer.quick or not arguments.quick]
 
 
-def ask(port, *argv):
-    result = subprocess.run(["redis-cli", "-p", str(port), *argv], capture_output=True, text=True)
-    return result.stdout.strip()
-
-
-class System:
-    """Processes in a folder; ended and removed by close()."""
-
-    def __init__(self, name):
-        self.name = name
-        self.folder = tempfile.mkdtemp(prefix="kvorum-bench-", dir=ARGUMENTS.folder)
-        self.processes = []
-
-    def start(self, argv, log):
-        out = open(os.path.join(self.folder, log), "wb")
-        self.processes.append(subprocess.Popen(argv, stdout=out, stderr=out, cwd=self.folder))
-
-    def cpu_seconds(self):
-        ticks = os.sysconf("SC_CLK_TCK")
-        total = 0
-        for process in self.processes:
-            with open(f"/proc/{process.pid}/stat") as stat:
-                fields = stat.read().rsplit(")", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / ticks
-
-    def close(self):
-        for process in self.processes:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def kvorum(nodes, *extra):
-    system = System("kvorum")
-    ports = free_ports(2 * nodes)
-    members = " ".join(f"{i + 1}=127.0.0.1:{ports[2 * i]}@{ports[2 * i + 1]}" for i in range(nodes))
-    binary = os.path.join(os.path.abspath(ARGUMENTS.bin), "kvorum-server")
-    for i in range(nodes):
-        system.start([binary, "--node-id", str(i + 1), "--cluster-nodes", members,
-                      "--dir", os.path.join(system.folder, f"node-{i + 1}"), *extra], f"{i}.log")
-
-    def leader():
-        for i in range(nodes):
-            if ask(ports[2 * i], "ROLE").startswith("master"):
-                system.port = ports[2 * i]
-                return True
-        return False
-
-    wait_until(leader, "an election")
-    return system
-
-
-def redis(*extra):
-    system = System("redis")
-    system.port = free_ports(1)[0]
-    system.start(["redis-server", "--port", str(system.port), "--dir", system.folder, "--save", "",
-                  *extra], "redis.log")
-    wait_until(lambda: ask(system.port, "PING") == "PONG", "redis-server's start")
-    return system
-
-
-SYSTEMS = {
-    "Kvorum, 3 nodes": lambda: kvorum(3),
-    "Kvorum, 3 nodes, quorum reads": lambda: kvorum(3, "--read-mode", "quorum"),
-    "Kvorum, 1 node": lambda: kvorum(1),
-    "Redis, appendfsync always": lambda: redis("--appendonly", "yes", "--appendfsync", "always"),
-    "Redis, no persistence": lambda: redis(),
-}
-
-
-def measure(system, command, shape, requests):
-    cpu = system.cpu_seconds()
-    output = subprocess.run(
-        ["redis-benchmark", "-p", str(system.port), "-t", command, "-d", "64", "-r", "100000",
-         "-n", str(requests), "--csv", *shape],
-        capture_output=True, text=True, check=True).stdout
-    fields = [f.strip('"') for f in output.strip().splitlines()[-1].split(",")]
-    # test, rps, avg, min, p50, p95, p99, max
-    return {"rps": float(fields[1]), "p50": float(fields[4]), "p99": float(fields[6]),
-            "cpu": (system.cpu_seconds() - cpu) / requests * 1e6}
-
-
-def one_round(figures, scale):
-    for name, make in SYSTEMS.items():
-        system = make()
-        try:
-            for shape_name, shape, requests in SHAPES:
-                for command in ("set", "get"):
-                    count = max(500, int(requests * scale))
-                    figure = measure(system, command, shape, count)
-                    figures.setdefault((name, command, shape_name), []).append(figure)
-            if name.startswith("Kvorum") and int(ask(system.port, "DBSIZE")) == 0:
-                sys.exit("benchmark: acknowledged keys are gone")
-        finally:
-            system.close()
-
-
-def etcd_writes():
-    """Three nodes, driven by etcd's own load generator (a minute; 64 clients and up)."""
-    system = System("etcd")
-    ports = free_ports(6)
-    members = ",".join(f"n{i}=http://127.0.0.1:{ports[2 * i + 1]}" for i in range(3))
-    endpoints = ",".join(f"http://127.0.0.1:{ports[2 * i]}" for i in range(3))
+def one_run(peer, figures, measure, loads, folder):
+    system = peer.start(folder)
     try:
-        for i in range(3):
-            client, peer = f"http://127.0.0.1:{ports[2 * i]}", f"http://127.0.0.1:{ports[2 * i + 1]}"
-            system.start(["etcd", "--name", f"n{i}", "--data-dir", os.path.join(system.folder, str(i)),
-                          "--listen-client-urls", client, "--advertise-client-urls", client,
-                          "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-                          "--initial-cluster", members], f"{i}.log")
-        env = dict(os.environ, ETCDCTL_API="3")
-        healthy = lambda: subprocess.run(["etcdctl", "--endpoints", endpoints, "endpoint", "health"],
-                                         env=env, capture_output=True).returncode == 0
-        wait_until(healthy, "etcd's start", 40)
-        output = subprocess.run(["etcdctl", "--endpoints", endpoints, "check", "perf", "--load", "xl"],
-                                env=env, capture_output=True, text=True)
-        match = re.search(r"(\d+) writes/s", output.stdout + output.stderr)
-        return float(match.group(1)) if match else None
+        measure.fill(system)
+        for shape in loads:
+            figure = measure.figure(system, shape)
+            if figure is not None:
+                figures.add(peer.name, shape.name, figure)
+        figures.rss_mib.setdefault(peer.name, []).append(system.rss_mib())
+        sample = sampled_keys(measure.keys, SAMPLED_KEYS)
+        missing = system.missing(sample, VALUE_BYTES)
+        figures.missing[peer.name] = figures.missing.get(peer.name, 0) + missing
+        figures.sampled[peer.name] = figures.sampled.get(peer.name, 0) + len(sample)
     finally:
         system.close()
 
 
-def median(figures, key, what):
-    return statistics.median(f[what] for f in figures[key])
+def commit():
+    done = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
 
 
-def report(figures, etcd, rounds):
-    lines = [f"{os.cpu_count()} cores, {rounds} interleaved rounds, medians. 64-byte values, 100,000 keys.", ""]
-    base = {"set": "Redis, appendfsync always", "get": "Redis, no persistence"}
-    for command in ("set", "get"):
-        lines += [f"**{command.upper()}**, throughput relative to *{base[command]}* (p99 relative in brackets)", "",
-                  "| | " + " | ".join(s[0] for s in SHAPES) + " | server CPU us per operation, 50 clients |",
-                  "|---" * (len(SHAPES) + 2) + "|"]
-        for name in SYSTEMS:
-            row = [name]
-            for shape, _, _ in SHAPES:
-                key, against = (name, command, shape), (base[command], command, shape)
-                rps = median(figures, key, "rps") / median(figures, against, "rps")
-                p99 = median(figures, key, "p99") / max(median(figures, against, "p99"), 0.001)
-                row.append(f"{rps:.2f} ({p99:.2f})")
-            row.append(f"{median(figures, (name, command, '50 clients'), 'cpu'):.1f}")
-            lines.append("| " + " | ".join(row) + " |")
-        lines.append("")
-    if etcd:
-        ours = median(figures, ("Kvorum, 3 nodes", "set", "50 clients"), "rps")
-        lines += [f"Three-node etcd, writes by `etcdctl check perf --load xl`: Kvorum's SET with 50 clients is "
-                  f"{ours / etcd:.1f} x that.", ""]
-    spread = max(max(f["rps"] for f in fs) / min(f["rps"] for f in fs) for fs in figures.values())
-    lines.append(f"Largest spread between rounds of one figure: {spread:.2f} x"
-                 + (" (a noisy machine)." if spread > 1.5 else "."))
-    return "\n".join(lines) + "\n"
+def about(arguments, newer):
+    versions = [f"redis-server {newer_servers.version(['redis-server'])}"]
+    versions += [f"{name} {newer_servers.version(command)}" for name, command in newer.items()]
+    options = f' ARGS="{shlex.join(sys.argv[1:])}"' if sys.argv[1:] else ""
+    return [f"Kvorum at commit {commit()}; {', '.join(versions)}. {report.machine()}; generators and servers share them.",
+            f"{arguments.rounds} interleaved rounds, medians; {arguments.duration:g} s a load; {VALUE_BYTES}-byte values, "
+            f"{arguments.keys:,} keys. Repeat it: `make bench{options}`.",
+            "Closed loops report service time: a server that stalls is asked less, which flatters its tail. "
+            "The open loop does not have that fault."]
+
+
+def etcd_notes(arguments, figures):
+    if arguments.only and "etcd" not in arguments.only.split(","):
+        return []
+    if arguments.quick and not arguments.only:
+        return ["etcd is left out of --quick: its load generator runs for a minute."]
+    print("etcd, by its own load generator", file=sys.stderr)
+    writes = etcd_writes.writes_per_second(arguments.folder)
+    if writes is None:
+        return ["etcd is left out: it is not here, or its load generator said nothing."]
+    ours = figures.median("kvorum-3", "set-50", "per_s")
+    beside = f"; Kvorum's SET with 50 clients is {ours / writes:.1f} x that" if ours else ""
+    return [f"Three-node etcd writes {writes:,.0f} a second by `etcdctl check perf --load xl`{beside}."]
 
 
 def main():
-    global ARGUMENTS
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, help="folder of kvorum-server")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the numbers of requests")
-    parser.add_argument("--folder", help="where data goes (default: the temporary folder)")
-    parser.add_argument("--no-etcd", action="store_true")
-    parser.add_argument("--output", help="write the report here as well")
-    ARGUMENTS = parser.parse_args()
-    for tool in ["redis-server", "redis-benchmark", "redis-cli"] + ([] if ARGUMENTS.no_etcd else ["etcd", "etcdctl"]):
+    arguments = parse(sys.argv[1:])
+    for tool in ("redis-server", "redis-benchmark"):
         if shutil.which(tool) is None:
-            sys.exit(f"benchmark: {tool} is missing")
-    figures = {}
-    for number in range(ARGUMENTS.rounds):
-        print(f"round {number + 1} of {ARGUMENTS.rounds}", file=sys.stderr)
-        one_round(figures, ARGUMENTS.scale)
-    etcd = None if ARGUMENTS.no_etcd else etcd_writes()
-    text = report(figures, etcd, ARGUMENTS.rounds)
+            sys.exit(f"side_by_side: {tool} is missing")
+    os.makedirs(arguments.folder, exist_ok=True)
+    newer, why_not = {}, ""
+    if not arguments.no_newer:
+        newer, why_not = newer_servers.prepare(os.path.join(arguments.folder, newer_servers.SUITE))
+    every = peers(arguments.bin, newer)
+    if arguments.list:
+        print("\n".join(f"{peer.name:18} {peer.title}: {peer.promise}" for peer in every) + "\netcd")
+        return 0
+    chosen, loads = choose(every, arguments), shapes(arguments.rate)
+    said = about(arguments, newer)
+    busy = "" if report.load_average() < os.cpu_count() / 2 else \
+        "The machine did other things meanwhile: all ratios are rough."
+    measure = Measure(arguments.bin, arguments.keys, arguments.duration, 8000 if arguments.quick else 100000)
+    figures = report.Figures()
+    began = time.monotonic()
+    for number in range(arguments.rounds):
+        for peer in chosen:
+            one_began = time.monotonic()
+            one_run(peer, figures, measure, loads, arguments.folder)
+            print(f"round {number + 1} of {arguments.rounds}: {peer.title}, {time.monotonic() - one_began:.1f} s",
+                  file=sys.stderr, flush=True)
+    extra = [note for note in (busy, why_not) if note] + etcd_notes(arguments, figures)
+    text = report.write(figures, chosen, loads, said, extra)
+    with open(arguments.output, "w") as out:
+        out.write(text)
+    picture = os.path.join(arguments.folder, "chart.svg")
+    with open(picture, "w") as out:
+        out.write(chart.of_figures(figures, chosen, loads, f"Kvorum at {commit()}, {arguments.rounds} rounds, medians"))
     print(text)
-    absolute = {" / ".join(key): [round(f["rps"]) for f in values] for key, values in figures.items()}
-    print(json.dumps(absolute, indent=1), file=sys.stderr)
-    if ARGUMENTS.output:
-        with open(ARGUMENTS.output, "w") as out:
-            out.write(text)
+    print(f"{time.monotonic() - began:.0f} s; {os.path.relpath(arguments.output)}, {os.path.relpath(picture)}",
+          file=sys.stderr)
+    if any(figures.missing.values()):
+        print("side_by_side: keys are missing, see the notes", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

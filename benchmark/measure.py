@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two load generators, and one figure of one system: throughput, latency, CPU, errors."""
+import json
+import os
+import subprocess
+
+VALUE_BYTES = 64
+
+
+class Shape:
+    """One kind of load. `base`: whether it is compared as a write or as a read."""
+
+    def __init__(self, name, title, base, generator, *argv):
+        self.name = name
+        self.title = title
+        self.base = base
+        self.generator = generator
+        self.argv = argv
+
+
+def shapes(rate):
+    bench, redis = "kvorum-bench", "redis-benchmark"
+    zipfian = ("--distribution", "zipfian")
+    return [
+        Shape("set-1", "SET, 1 client", "write", bench, "--clients", 1),
+        Shape("set-50", "SET, 50 clients", "write", bench, "--clients", 50),
+        Shape("set-50x16", "SET, 50 clients, pipeline 16", "write", bench, "--clients", 50, "--pipeline", 16),
+        Shape("mixed-50", "half GET, half SET, 50 clients, zipfian", "write", bench, "--clients", 50,
+              "--reads", 0.5, *zipfian),
+        Shape("get-50", "GET, 50 clients", "read", bench, "--clients", 50, "--reads", 1),
+        Shape("get-50x16", "GET, 50 clients, pipeline 16", "read", bench, "--clients", 50, "--reads", 1,
+              "--pipeline", 16),
+        Shape("open-set", f"SET, open loop, {rate:,} a second", "write", bench, "--clients", 50,
+              "--rate", rate),
+        Shape("rb-set-50", "SET, 50 clients", "write", redis, "-t", "set", "-c", 50),
+        Shape("rb-get-50", "GET, 50 clients", "read", redis, "-t", "get", "-c", 50),
+    ]
+
+
+class Measure:
+    def __init__(self, bin_folder, keys, duration_s, requests):
+        self.bench = os.path.join(os.path.abspath(bin_folder), "kvorum-bench")
+        self.keys = keys
+        self.duration_s = duration_s
+        self.requests = requests
+
+    def run_bench(self, system, *argv):
+        argv = [self.bench, "--port", system.port, "--keys", self.keys, "--value-size", VALUE_BYTES, "--json", *argv]
+        done = subprocess.run([str(word) for word in argv], capture_output=True, text=True)
+        if not done.stdout:
+            raise RuntimeError(f"kvorum-bench: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+    def fill(self, system):
+        """Each key once: reads find something, and whoever must warm up has. What must follow a write
+        follows them all, once."""
+        result = self.run_bench(system, "--fill", "--pipeline", 16)
+        if result["completed"] != self.keys:
+            raise RuntimeError(f"could not fill: {result['errors']}, {result['unanswered']} not answered")
+
+    def figure(self, system, shape):
+        """None when this system cannot be driven so: redis-benchmark sends nothing behind a write, and
+        a command that blocks its connection takes the sense out of a pipeline."""
+        if system.after and (shape.generator == "redis-benchmark" or "--pipeline" in shape.argv):
+            return None
+        if shape.generator == "redis-benchmark":
+            return self.redis_benchmark(system, shape)
+        after = ["--after", system.after] if system.after else []
+        cpu = system.cpu_seconds()
+        result = self.run_bench(system, "--duration", self.duration_s, *shape.argv, *after)
+        cpu = system.cpu_seconds() - cpu
+        failed = dict(result["errors"])
+        for what in ("late", "unanswered", "misses"):
+            if result[what]:
+                failed[what] = result[what]
+        latencies = result["reads"] if "--reads" in shape.argv and shape.base == "read" else result["writes"]
+        return {"per_s": result["per_s"], "p50": latencies["p50_us"], "p99": latencies["p99_us"],
+                "p99.9": latencies["p99.9_us"], "cpu": cpu / max(1, result["completed"]) * 1e6,
+                "failed": failed}
+
+    def redis_benchmark(self, system, shape):
+        cpu = system.cpu_seconds()
+        argv = ["redis-benchmark", "-p", system.port, "-d", VALUE_BYTES, "-r", self.keys, "-n", self.requests,
+                "--csv", *shape.argv]
+        done = subprocess.run([str(word) for word in argv], capture_output=True, text=True)
+        cpu = system.cpu_seconds() - cpu
+        fields = [field.strip('"') for field in done.stdout.strip().splitlines()[-1:][0].split(",")] \
+            if done.stdout.strip() else []
+        if len(fields) < 8:  # what it says when a command answers an error
+            return {"per_s": 0.0, "p50": 0.0, "p99": 0.0, "p99.9": None, "cpu": 0.0,
+                    "failed": {(done.stderr or done.stdout).strip()[:80]: 1}}
+        # test, rps, avg, min, p50, p95, p99, max; latencies in milliseconds
+        return {"per_s": float(fields[1]), "p50": float(fields[4]) * 1000, "p99": float(fields[6]) * 1000,
+                "p99.9": None, "cpu": cpu / self.requests * 1e6, "failed": {}}
+
+
+def sampled_keys(keys, count):
+    """Spelled as both generators do, evenly over all."""
+    count = min(count, keys)
+    return [f"key:{i * keys // count:012d}" for i in range(count)]
