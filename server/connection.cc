@@ -11,8 +11,13 @@ namespace kvorum::server {
 
 using boost::asio::ip::tcp;
 
-Connection::Connection(tcp::socket socket, Node& node, Session* session, Events events)
-    : socket_(std::move(socket)), node_(node), session_(session), events_(std::move(events)) {}
+Connection::Connection(tcp::socket socket, ReadBuffer& buffer, Node& node, Session* session,
+                       Events events)
+    : socket_(std::move(socket)),
+      buffer_(buffer),
+      node_(node),
+      session_(session),
+      events_(std::move(events)) {}
 
 void Connection::Start() { WaitRead(); }
 
@@ -34,12 +39,8 @@ void Connection::WaitRead() {
 void Connection::OnReadable() {
   events_.input();
   std::string& input = session_->input;
-  const size_t before = input.size();
-  const size_t wanted = session_->parser.WantedBytes();
-  input.resize(before + wanted);
   boost::system::error_code error;
-  const size_t got = socket_.read_some(boost::asio::buffer(&input[before], wanted), error);
-  input.resize(before + got);
+  const size_t got = buffer_.Append(socket_, session_->parser.WantedBytes(), input, error);
   if (error && error != boost::asio::error::would_block && error != boost::asio::error::try_again) {
     Close();
     return;

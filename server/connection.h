@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "server/node.h"
+#include "server/read_buffer.h"
 
 namespace kvorum::server {
 
@@ -20,7 +21,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::function<void()> input;  // before bytes are handed in: a turn begins
     std::function<void(const std::shared_ptr<Connection>&)> closed;  // once
   };
-  Connection(boost::asio::ip::tcp::socket socket, Node& node, Session* session, Events events);
+  Connection(boost::asio::ip::tcp::socket socket, ReadBuffer& buffer, Node& node, Session* session,
+             Events events);
 
   void Start();
   // Writes what the session has, closes when the session says so.
@@ -43,6 +45,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] bool OverLimit() const;
 
   boost::asio::ip::tcp::socket socket_;
+  ReadBuffer& buffer_;
   Node& node_;
   Session* session_;  // null once closed
   Events events_;

@@ -22,7 +22,6 @@ constexpr std::chrono::milliseconds kRedialMost{200};
 // A link that has held so long was wanted by the other side: its end is news.
 constexpr Micros kSettledUs = 500'000;
 constexpr std::chrono::seconds kHelloPatience{5};
-constexpr size_t kReadBytes = size_t{256} << 10;
 
 bool WouldBlock(const error_code& error) {
   return error == boost::asio::error::would_block || error == boost::asio::error::try_again;
@@ -262,12 +261,9 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
 
   void OnReadable() {
     links_.events_.input();
-    const size_t before = buffer_.size();
-    const size_t room = greeted_ ? kReadBytes : 512;
-    buffer_.resize(before + room);
     error_code error;
-    const size_t got = socket_.read_some(boost::asio::buffer(&buffer_[before], room), error);
-    buffer_.resize(before + got);
+    const size_t most = greeted_ ? ReadBuffer::kBytes : 512;
+    const size_t got = links_.read_buffer_.Append(socket_, most, buffer_, error);
     if (error && !WouldBlock(error)) {
       Close();
       return;
@@ -308,7 +304,7 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
       used += size;
     }
     buffer_.erase(0, used);
-    if (buffer_.empty() && buffer_.capacity() > 4 * kReadBytes) buffer_.shrink_to_fit();
+    if (buffer_.empty() && buffer_.capacity() > 4 * ReadBuffer::kBytes) buffer_.shrink_to_fit();
   }
 
   // Is this hello meant for this node, from a member of this cluster?
@@ -342,9 +338,10 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
 
 // ---- all of them --------------------------------------------------------------------------------
 
-PeerLinks::PeerLinks(boost::asio::io_context& context, const Config& config, uint64_t cluster_id,
-                     Events events)
+PeerLinks::PeerLinks(boost::asio::io_context& context, ReadBuffer& read_buffer,
+                     const Config& config, uint64_t cluster_id, Events events)
     : context_(context),
+      read_buffer_(read_buffer),
       config_(config),
       cluster_id_(cluster_id),
       events_(std::move(events)),

@@ -27,6 +27,7 @@
 #include "base/stats.h"
 #include "server/node.h"
 #include "server/peer_frame.h"
+#include "server/read_buffer.h"
 
 namespace kvorum::server {
 
@@ -54,8 +55,8 @@ class PeerLinks final : public PeerWire {
     Counter rejected;  // inbound links and frames that were refused
   };
 
-  PeerLinks(boost::asio::io_context& context, const Config& config, uint64_t cluster_id,
-            Events events);
+  PeerLinks(boost::asio::io_context& context, ReadBuffer& read_buffer, const Config& config,
+            uint64_t cluster_id, Events events);
   ~PeerLinks() override;
 
   // Listens, unless the port is 0. `self`: what this node announces to the others.
@@ -84,6 +85,7 @@ class PeerLinks final : public PeerWire {
   void Reconcile();
 
   boost::asio::io_context& context_;
+  ReadBuffer& read_buffer_;
   const Config& config_;
   uint64_t cluster_id_;
   Events events_;

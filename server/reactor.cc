@@ -47,7 +47,7 @@ std::string AddressText(const tcp::endpoint& endpoint) {
 Reactor::Reactor(Config& config, uint64_t cluster_id)
     : config_(config),
       signals_(context_),
-      links_(context_, config, cluster_id,
+      links_(context_, read_buffer_, config, cluster_id,
              {.input = [this] { EnsureTurn(); },
               .arrived =
                   [this] {
@@ -241,7 +241,7 @@ void Reactor::Accepted(tcp::socket socket, PortKind kind) {
   session->from_loopback = loopback;
   session->socket = socket.native_handle();
   auto connection = std::make_shared<Connection>(
-      std::move(socket), *node_, session,
+      std::move(socket), read_buffer_, *node_, session,
       Connection::Events{
           .input = [this] { EnsureTurn(); },
           .closed = [this](const std::shared_ptr<Connection>& gone) { connections_.erase(gone); }});

@@ -79,6 +79,7 @@ class Reactor final : public Host {
   Config& config_;
   boost::asio::io_context context_{1};
   boost::asio::signal_set signals_;
+  ReadBuffer read_buffer_;
   PeerLinks links_;
   Node* node_ = nullptr;
   disk::Acquaintances* acquaintances_ = nullptr;
