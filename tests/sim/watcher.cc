@@ -30,6 +30,12 @@ constexpr Micros kClockSlackUs = 1'000 + replica::kClockDisagreementUs;
 
 }  // namespace
 
+Watcher::Watcher(World& world) : world_(world) {
+  for (const std::span<const store::CommandRow> family : store::StoreFamilies()) {
+    commands_.Add(family);
+  }
+}
+
 void Watcher::Hit(Mark mark) { ++world_.figures().marks[static_cast<size_t>(mark)]; }
 
 bool Watcher::Platter::Holds(Index index, Term term) const {
@@ -344,11 +350,13 @@ void Watcher::ExpectKnown(const check::LogCommand& command, Index index) {
     if (world_.plan().release != Release::kNew) Hit(Mark::kFeatureRaised);
     level_ = std::max(level_, static_cast<store::FeatureLevel>(std::stoi(command.argv[1])));
   }
-  if (command.argv.front() != "SET" || level_ >= store::kIfeqLevel) return;
-  const bool ifeq =
-      std::any_of(command.argv.begin() + 3, command.argv.end(),
-                  [](const std::string& word) { return resp::EqualsIgnoreCase(word, "ifeq"); });
-  if (ifeq) world_.Fail("SET ... IFEQ is in the log at " + I(index) + ", before its feature level");
+  const std::vector<std::string_view> argv(command.argv.begin(), command.argv.end());
+  std::string error;
+  resp::Reply reply(&error, resp::Protocol::kResp2);
+  const store::CommandRow* row = commands_.Resolve(argv, reply);
+  if (row == nullptr || row->check == nullptr || row->check(argv, level_, reply)) return;
+  world_.Fail(command.argv.front() + " is in the log at " + I(index) +
+              " in a form that feature level " + std::to_string(level_) + " refuses");
 }
 
 // Only what is new since the last turn: from the top down to where both agree.

@@ -32,6 +32,7 @@
 #include "base/time.h"
 #include "raft/core.h"
 #include "server/peer_message.h"
+#include "store/command.h"
 #include "store/feature.h"
 #include "tests/check/witness.h"
 #include "tests/sim/report.h"
@@ -43,7 +44,7 @@ class SimNode;
 
 class Watcher {
  public:
-  explicit Watcher(World& world) : world_(world) {}
+  explicit Watcher(World& world);
 
   // ---- events -----------------------------------------------------------------------------------
   void Booted(SimNode& node, const raft::Restart& restart);
@@ -151,6 +152,7 @@ class Watcher {
   bool membership_changed_ = false;
   std::map<Index, uint64_t> digests_;
   check::CommittedLog log_;
+  store::CommandIndex commands_;
   store::FeatureLevel level_ = store::kFirstFeatureLevel;  // behind what is in log_
   Index applied_by_old_;
   Index applied_by_new_;
