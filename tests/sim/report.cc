@@ -106,7 +106,9 @@ std::string Describe(const Figures& f, double seconds, int jobs) {
 }
 
 // How many seeds must have seen it.
-uint64_t EnoughSeeds(Mark mark) { return mark == Mark::kTornTail ? 10'000 : 1000; }
+uint64_t EnoughSeeds(Mark mark) {
+  return mark == Mark::kTornTail || mark == Mark::kOlderTermWon ? 10'000 : 1000;
+}
 
 std::string MissingMarks(const Figures& figures) {
   std::string missing;
