@@ -53,12 +53,13 @@ Status Wal::Recover(Recovered* out) {
 }
 
 Status Wal::StartFresh(const LogContents& found) {
-  // A first start that was interrupted left an empty segment at most.
-  if (found.half_created) {
-    if (Status s = segment_files_.RemoveAll({SegmentName(1)}); !s.ok()) return s;
-  }
-  if (Status s = segment_files_.RemoveAll(found.leftovers); !s.ok()) return s;
-  if (Status s = segment_files_.Adopt(found.spares); !s.ok()) return s;
+  // A first start that was interrupted left an empty segment at most. Spares of a log that somebody
+  // has removed are not used: segments are numbered from 1 again, and by their number alone the
+  // bytes that a spare holds are known for old ones.
+  std::vector<std::string> remains = found.leftovers;
+  if (found.half_created) remains.push_back(SegmentName(1));
+  for (const uint64_t spare : found.spares) remains.push_back(SpareName(spare));
+  if (Status s = segment_files_.RemoveAll(remains); !s.ok()) return s;
   Result<std::unique_ptr<File>> file = segment_files_.Prepare(1, options_.segment_bytes);
   if (!file.ok()) return file.status();
   if (Status s = file.value()->Write(0, EncodeHeader(HeaderHere(1))); !s.ok()) return s;

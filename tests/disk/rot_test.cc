@@ -210,6 +210,23 @@ TEST(Rot, Scenario83AVoteFileFromAnOldImageIsRecognisedByTheLog) {
   EXPECT_NE(s.message().find("vote has been lost"), std::string::npos) << s.message();
 }
 
+// Somebody has removed the log and its vote file, but not the spares, which hold a segment 1.
+TEST(Rot, SparesOfALogThatWasRemovedAreNotUsed) {
+  const raft::Save first = SaveOf({MakeEntry(1, 1, "the same")});
+  TestLog old;
+  ASSERT_TRUE(old.Open().ok());
+  ASSERT_TRUE(old.Write({first}).ok());
+  ASSERT_TRUE(old.Write({SaveOf({MakeEntry(2, 1, "of the old log")})}).ok());
+  TestLog log;
+  ASSERT_TRUE(log.files.MakeDir(kLogDir).ok());
+  log.files.Put(JoinPath(kLogDir, SpareName(0)), old.files.Contents(old.SegmentPath(1)));
+  ASSERT_TRUE(log.Open().ok());
+  ASSERT_TRUE(log.Write({first}).ok());
+  const Status again = log.Open();
+  ASSERT_TRUE(again.ok()) << again.message();
+  EXPECT_EQ(log.recovered.entries.size(), 1U) << "what nobody has written to this log";
+}
+
 TEST(Rot, ALostWriteInsideTheLogIsNoticed) {
   TestLog log;
   log.options.segment_bytes = 64 * 1024;
