@@ -104,7 +104,14 @@ bool SimNode::Refuses(const std::string& why) {
   if (release_ != Release::kOld || why.find("needs feature level") == std::string::npos) {
     return false;
   }
-  if (!may_refuse_ && world_.Members().Contains(id_)) return false;
+  bool member = world_.Members().Contains(id_);
+  if (process_ != nullptr &&
+      process_->node != nullptr) {  // its own log knows better who was a member at the raise
+    const raft::Core& core = node().member().core();
+    const Index raise = std::max(node().member().applied() + 1, core.snapshot().index);
+    member = member && core.ConfigurationAt(raise).Contains(id_);
+  }
+  if (!may_refuse_ && member) return false;
   world_.Trace(Name() + " refuses: " + why);
   refused_ = why;
   halted_ = true;
