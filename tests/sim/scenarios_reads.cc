@@ -2,6 +2,7 @@
 //
 // More scripts of scenarios 3 and 6: reads that meet a change of leader, or a long log, at the
 // worst moment.
+#include <optional>
 #include <string>
 
 #include "tests/sim/scenario.h"
@@ -132,6 +133,48 @@ void ReadsAtFollowers(Lab& lab) {  // 6
   lab.Run(lab.ET(2));
 }
 
+// The answer to the first question of a follower's former life comes when it has asked the first
+// one of this life, and has not got what was written in between.
+void AnswerToAFormerLife(Lab& lab) {  // 6
+  lab.plan.delay_most_us = 300;
+  const NodeId leader = lab.Begin();
+  const NodeId follower = lab.Others(leader)[0];
+  lab.Ask(leader, {"SET", "probe", lab.Unique()});
+  std::optional<server::PeerMessage> kept;
+  bool deaf = false;
+  lab.Tap([&](NodeId /*from*/, NodeId to, const server::PeerMessage& message) {
+    const auto* raft = std::get_if<raft::Message>(&message);
+    if (raft == nullptr || to != follower) return true;
+    if (!std::holds_alternative<raft::ReadIndexReply>(*raft)) return !deaf;
+    if (!kept) kept = message;
+    return false;
+  });
+  const auto read = [&] {
+    SimClient& client = lab.Client();
+    client.Use(follower, PortKind::kProxy);
+    client.Ask({"GET", "probe"});
+  };
+  read();
+  lab.Until([&] { return kept.has_value(); }, lab.ET(2));
+  lab.Expect(kept.has_value(), "the follower asks, and is answered");
+  lab.Kill(follower);
+  lab.Start(follower);
+  const auto follows = [&] {
+    return lab.node(follower).alive() &&
+           lab.node(follower).node().member().core().leader() == leader;
+  };
+  lab.Until(follows, lab.ET(4));
+  if (!kept || !follows()) return;
+  deaf = true;
+  lab.Ask(leader, {"SET", "probe", lab.Unique()});
+  read();
+  lab.Run(5'000);
+  lab.network().Inject(leader, follower, *kept, 0);
+  lab.Run(5'000);
+  lab.Untap();
+  lab.Run(lab.ET(2));
+}
+
 // A leader that is cut off together with a follower: it must not name a point to it any more.
 void ReadsInTheMinority(Lab& lab) {  // 6
   lab.plan.lease_reads = lab.rng.OneIn(1, 2);
@@ -177,6 +220,7 @@ constexpr Scenario kScenarios[] = {
     {6, "a read behind a round whose answers are still on their way", ReadBehindAnOldRound},
     {6, "answers to a former term of whoever leads again", AnswersToAFormerTerm},
     {6, "reads at followers, questions and answers lost, doubled and late", ReadsAtFollowers},
+    {6, "the answer to a question of a follower's former life", AnswerToAFormerLife},
     {6, "reads at a follower that is cut off with the leader", ReadsInTheMinority},
     {87, "expiry while nobody writes", NobodyWrites},
 };
