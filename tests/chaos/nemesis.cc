@@ -210,9 +210,14 @@ void Nemesis::SettleMembers() {
              "-ERR this node is a voter already";
     });
     for (const int seat : unsettled_) {
-      const bool removed = arena_.Field(seat, "membership") == "removed";
-      if (arena_.cluster().Running(seat) && !removed) continue;
       const std::string id = std::to_string(arena_.cluster().IdOf(seat));
+      const std::string own = arena_.Field(seat, "membership");
+      // Who was down while it was removed still takes itself for a voter, and nobody speaks to it.
+      const bool removed =
+          own == "removed" ||
+          (own == "voter" &&
+           arena_.TellLeader({"RAFT", "PROMOTE", id}).starts_with("-ERR no member"));
+      if (arena_.cluster().Running(seat) && !removed) continue;
       const std::string answer = arena_.TellLeader({"RAFT", "REMOVE", id});
       if (answer != "OK" && !answer.starts_with("-ERR no member")) continue;
       Say("node " + id + " is replaced");
