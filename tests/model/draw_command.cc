@@ -74,8 +74,10 @@ std::string Text(Choices& choices) {
   switch (choices.Below(6)) {
     case 0:
       return Number(choices);
-    case 1:
-      return std::string(choices.Below(100), static_cast<char>('a' + choices.Below(3)));
+    case 1: {  // one draw a statement: compilers order arguments differently
+      const auto letter = static_cast<char>('a' + choices.Below(3));
+      return std::string(choices.Below(100), letter);
+    }
     case 2:
       return std::string("\r\n\0$5", choices.Below(6));
     case 3:

@@ -95,8 +95,8 @@ void Nemesis::Processes(const Fault& fault) {
     case FaultKind::kKillAll:
     case FaultKind::kPowerAll:
       for (const NodeId id : world_.Ids()) {
-        Kill(id, fault.kind == FaultKind::kPowerAll, rng.Next(),
-             rng.Between(1'000, std::max<Micros>(fault.length, 1'001)));
+        const Micros away = rng.Between(1'000, std::max<Micros>(fault.length, 1'001));
+        Kill(id, fault.kind == FaultKind::kPowerAll, rng.Next(), away);
       }
       return;
     case FaultKind::kPause:
@@ -351,15 +351,18 @@ void Nemesis::Disk(const Fault& fault) {
       return node.SlowDisk(rng.Between(5'000, 300'000), fault.length);
     case FaultKind::kStuckDisk:
       return node.StickDisk(fault.length);
-    case FaultKind::kSyncError:
-      node.files().FailNth(
-          disk::Operation::kSync, 1 + rng.Below(5),
-          rng.OneIn(1, 2) ? disk::FaultKind::kErrorPagesClean : disk::FaultKind::kIoError);
+    case FaultKind::kSyncError: {  // one draw a statement: compilers order arguments differently
+      const auto kind =
+          rng.OneIn(1, 2) ? disk::FaultKind::kErrorPagesClean : disk::FaultKind::kIoError;
+      node.files().FailNth(disk::Operation::kSync, 1 + rng.Below(5), kind);
       break;
-    case FaultKind::kWriteError:
+    }
+    case FaultKind::kWriteError: {
+      const uint64_t nth = 1 + rng.Below(5);
       node.files().FailNth(rng.OneIn(1, 2) ? disk::Operation::kWrite : disk::Operation::kRename,
-                           1 + rng.Below(5), disk::FaultKind::kIoError);
+                           nth, disk::FaultKind::kIoError);
       break;
+    }
     case FaultKind::kFullDisk:
       node.LimitDisk(static_cast<uint64_t>(rng.OneIn(1, 3) ? rng.Between(512, 8 << 10)
                                                            : rng.Between(20 << 10, 60 << 10)));

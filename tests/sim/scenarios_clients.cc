@@ -177,7 +177,8 @@ void RandomAndTimeOnce(Lab& lab) {  // 96
   lab.Load(5, Mix::kWild);
   for (int i = 0; i < 5; ++i) {
     lab.Run(lab.Random(100'000, 400'000));
-    lab.Fault(FaultKind::kPower, NodeId(1 + lab.rng.Below(3)), lab.Random(5'000, 200'000));
+    const Micros length = lab.Random(5'000, 200'000);
+    lab.Fault(FaultKind::kPower, NodeId(1 + lab.rng.Below(3)), length);
   }
 }
 

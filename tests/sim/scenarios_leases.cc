@@ -321,7 +321,8 @@ void CarriedOverLostLinks(Lab& lab) {  // 109
                      {"APPEND", "key", lab.Unique()}});
     }
     lab.Run(lab.Random(0, 2'500));
-    lab.network().Reset(leader, lab.Others(leader)[lab.rng.Below(2)], lab.Random(0, 2'000));
+    const Micros away = lab.Random(0, 2'000);
+    lab.network().Reset(leader, lab.Others(leader)[lab.rng.Below(2)], away);
     lab.Run(lab.Random(5'000, 60'000));
   }
   lab.Run(2'500'000);  // longer than anything is in doubt

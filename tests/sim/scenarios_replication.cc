@@ -40,7 +40,8 @@ void DoubledAndReordered(Lab& lab) {  // 27
   });
   for (int i = 0; i < 6; ++i) {
     lab.Run(lab.Random(100'000, 800'000));
-    lab.Fault(FaultKind::kKill, NodeId(1 + lab.rng.Below(3)), lab.Random(1'000, 300'000));
+    const Micros length = lab.Random(1'000, 300'000);
+    lab.Fault(FaultKind::kKill, NodeId(1 + lab.rng.Below(3)), length);
   }
 }
 

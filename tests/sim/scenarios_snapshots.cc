@@ -88,7 +88,8 @@ void VotesSurviveCompaction(Lab& lab) {  // 55
   lab.Load(4);
   for (int i = 0; i < 15; ++i) {
     lab.Run(lab.Random(10'000, 150'000));
-    lab.Fault(FaultKind::kPower, NodeId(1 + lab.rng.Below(3)), lab.Random(500, 20'000));
+    const Micros length = lab.Random(500, 20'000);
+    lab.Fault(FaultKind::kPower, NodeId(1 + lab.rng.Below(3)), length);
     const NodeId leader = lab.leader();
     if (leader != NodeId() && lab.rng.OneIn(1, 2)) {
       lab.Fault(FaultKind::kTransfer, leader, 0, lab.Others(leader)[0]);
