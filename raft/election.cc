@@ -30,11 +30,13 @@ Micros Core::RandomTimeout() { return timeout_us_ + rng_.Between(0, timeout_us_ 
 // Among those that would follow `leader`: whoever notices that it is gone does so at the same time
 // as the others, and two that ask for votes at once split them (3.4).
 Micros Core::Rank(NodeId leader) const {
-  Micros rank = 0;
-  for (const NodeId voter : configuration().AllVoters()) {
-    if (voter < options_.id && voter != leader) ++rank;
-  }
-  return rank;
+  // Of every append that is heard: nothing is copied for it.
+  const Configuration::Ids& voters = configuration().voters;
+  const Configuration::Ids& old_voters = configuration().old_voters;
+  const auto before = [&](NodeId id) { return id < options_.id && id != leader; };
+  const auto only_before = [&](NodeId id) { return before(id) && !Configuration::Has(voters, id); };
+  return std::count_if(voters.begin(), voters.end(), before) +
+         std::count_if(old_voters.begin(), old_voters.end(), only_before);
 }
 
 Micros Core::PromiseUs() const {

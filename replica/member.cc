@@ -471,8 +471,7 @@ NodeId Member::WellFollower(LeaderHealth::Sickness sickness) const {
   Index best_match;
   for (const NodeId id : core_.voters()) {
     const raft::Progress* progress = core_.ProgressOf(id);
-    if (progress == nullptr) continue;
-    if (now_.boot_us - progress->last_heard() > core_.election_timeout_us()) continue;
+    if (progress == nullptr || !Hears(*progress)) continue;
     // Its disk has done what the own one has not.
     if (sickness == LeaderHealth::Sickness::kDisk &&
         progress->match() <= core_.log().durable_index()) {
@@ -508,11 +507,10 @@ void Member::HandOverIfWished() {
   for (const NodeId id : core_.voters()) {
     const raft::Progress* progress = core_.ProgressOf(id);
     if (progress == nullptr || progress->priority() <= most) continue;
-    if (progress->state() != raft::Progress::State::kReplicate ||
+    if (progress->state() != raft::Progress::State::kReplicate || !Hears(*progress) ||
         progress->match() + raft::kMaxAppendEntries < core_.commit()) {
       continue;
     }
-    if (now_.boot_us - progress->last_heard() > core_.election_timeout_us()) continue;
     best = id;
     most = progress->priority();
   }

@@ -206,6 +206,9 @@ class Member {
   void ServeReads();
   void HandOverIfSick();
   void HandOverIfWished();
+  [[nodiscard]] bool Hears(const raft::Progress& peer) const {
+    return now_.boot_us - peer.last_heard() <= core_.election_timeout_us();
+  }
   [[nodiscard]] NodeId WellFollower(LeaderHealth::Sickness sickness) const;
   void NoticeLeadership();
   void NoticeSave(const raft::Save& save);

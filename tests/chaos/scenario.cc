@@ -91,6 +91,13 @@ std::vector<int> Scenario::Others(int node) const {
   return nodes;
 }
 
+void Scenario::KillLeader() {
+  const int leader = Leader();
+  arena_->Kill({leader});
+  LeaderBesides(leader);
+  arena_->Launch(leader);
+}
+
 int Scenario::LeaderBesides(int node) {
   int leader = 0;
   EXPECT_TRUE(e2e::WaitFor([&] {

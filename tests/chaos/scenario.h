@@ -41,6 +41,8 @@ class Scenario : public testing::Test {
   [[nodiscard]] int Leader() { return arena_->cluster().WaitForLeader(); }
   [[nodiscard]] int Follower() { return arena_->cluster().WaitForFollower(); }
   [[nodiscard]] std::vector<int> Others(int node) const;
+  // kill -9 of whoever leads; it is started again when another node leads.
+  void KillLeader();
   // The nodes but `node` have a leader among them.
   int LeaderBesides(int node);
   [[nodiscard]] uint64_t Number(int node, const std::string& field) const;

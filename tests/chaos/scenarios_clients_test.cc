@@ -116,10 +116,7 @@ TEST_F(Clients, Scenario91_TheLeaderDiesBetweenCommitAndReply) {
   BeginLoad(8, 5);
   for (int round = 0; round < 6; ++round) {
     Progress(100);
-    const int leader = Leader();
-    arena_->Kill({leader});
-    LeaderBesides(leader);
-    arena_->Launch(leader);
+    KillLeader();
   }
   Finish();
 }

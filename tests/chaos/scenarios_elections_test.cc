@@ -66,10 +66,7 @@ TEST_F(Elections, Scenario3_ReadsAtANewLeader) {
   BeginLoad(12, 2);
   for (int round = 0; round < 3; ++round) {
     Progress(60);
-    const int leader = Leader();
-    arena_->Kill({leader});
-    LeaderBesides(leader);
-    arena_->Launch(leader);
+    KillLeader();
   }
   Finish();
 }

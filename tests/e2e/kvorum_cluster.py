@@ -380,3 +380,55 @@ class Cluster:
                     continue
             return None
         return wait_until(follower, "a follower of the leader", patience)
+
+
+class Writer(threading.Thread):
+    """Writes ascending numbers under keys of their own, one after another, until it is stopped; remembers what was
+    acknowledged, and the longest time without. What it `forgives` leaves an outcome open: the same is written again."""
+
+    def __init__(self, cluster, forgives=(OSError,)):
+        super().__init__(daemon=True)
+        self.cluster = cluster
+        self.forgives = forgives
+        self.ending = threading.Event()
+        self.acknowledged = 0
+        self.unknown = 0
+        self.pause = 0.0
+        self.failure = None
+        self.start()
+
+    def run(self):
+        last = time.monotonic()
+        client = self.cluster.cluster_client()
+        while not self.ending.is_set():
+            number = self.acknowledged + 1
+            try:
+                client.ports = [self.cluster.nodes[n].port for n in self.cluster.running()]
+                if client("SET", f"key:{number}", number) != "OK":
+                    raise AssertionError("SET says something else than OK")
+            except self.forgives:
+                self.unknown += 1
+                continue
+            except Exception as failure:  # shown by whoever stops it
+                self.failure = failure
+                return
+            now = time.monotonic()
+            self.pause = max(self.pause, now - last)
+            last = now
+            self.acknowledged = number
+            time.sleep(0.001)
+        client.close()
+
+    def stop(self, at_least=1):
+        """Everything that was acknowledged, and so much at least, must be there."""
+        self.ending.set()
+        self.join()
+        if self.failure:
+            raise self.failure
+        assert self.acknowledged >= at_least, f"only {self.acknowledged} writes were acknowledged"
+        with self.cluster.client(self.cluster.wait_for_leader()) as client:
+            for first in range(1, self.acknowledged + 1, 500):
+                numbers = range(first, min(first + 500, self.acknowledged + 1))
+                replies = client.pipeline([("GET", f"key:{n}") for n in numbers])
+                assert replies == [str(n).encode() for n in numbers], f"a write behind key:{first} is lost"
+        print(f"  {self.acknowledged} writes acknowledged, {self.unknown} unknown")

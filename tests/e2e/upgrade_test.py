@@ -10,11 +10,10 @@ begins with KVORUM_ is configuration).
 import os
 import subprocess
 import sys
-import threading
 import time
 import unittest
 
-from kvorum_cluster import Cluster, Node, ReplyError, wait_until
+from kvorum_cluster import Cluster, Node, ReplyError, Writer, wait_until
 
 NEW = OLD = None
 LEVEL = 2  # the newest
@@ -31,6 +30,11 @@ class Mixed(Cluster):
         self.server, options = self.runs[number]
         super().start(number, *options, *more)
 
+    def start_under_load(self):
+        self.start_all()
+        self.wait_for_leader()
+        return Writer(self)
+
     def run(self, number, release, *more):
         """SIGTERM, as an operator would, and that release in its place."""
         self.terminate(number)
@@ -43,6 +47,13 @@ class Mixed(Cluster):
         with self.client(number, timeout=5.0) as client:
             rows = client("RAFT", "INFO")
         return dict(zip(rows[::2], rows[1::2]))
+
+    def snapshot(self, number):
+        """Taken and on disk."""
+        applied = self.info(number)[b"applied_index"]
+        with self.client(number) as client:
+            client("RAFT", "SNAPSHOT")
+        wait_until(lambda: self.info(number)[b"snapshot_index"] >= applied, f"a snapshot of node {number}")
 
     def catches_up(self, number):
         leader = self.leader()
@@ -83,55 +94,10 @@ class Mixed(Cluster):
         return answers
 
 
-class Writer(threading.Thread):
-    """Writes ascending numbers and reads back; remembers what was acknowledged."""
-
-    def __init__(self, cluster):
-        super().__init__(daemon=True)
-        self.cluster = cluster
-        self.ending = threading.Event()
-        self.acknowledged = 0
-        self.unknown = 0
-        self.failure = None
-
-    def run(self):
-        client = self.cluster.cluster_client()
-        number = 0
-        while not self.ending.is_set():
-            try:
-                if client("SET", f"key:{number + 1}", number + 1) != "OK":
-                    raise AssertionError("SET says something else than OK")
-            except OSError:
-                self.unknown += 1  # written again under the same name
-                continue
-            except Exception as failure:  # shown by the test's thread
-                self.failure = failure
-                return
-            number += 1
-            self.acknowledged = number
-            time.sleep(0.001)
-        client.close()
-
-    def check(self, test):
-        self.ending.set()
-        self.join()
-        if self.failure:
-            raise self.failure
-        test.assertGreater(self.acknowledged, 100)
-        leader = self.cluster.wait_for_leader()
-        with self.cluster.client(leader) as client:
-            for number in range(1, self.acknowledged + 1):
-                test.assertEqual(client("GET", f"key:{number}"), str(number).encode())
-        print(f"  {self.acknowledged} writes acknowledged, {self.unknown} unknown")
-
-
 class Upgrade(unittest.TestCase):
     def test_rolling_upgrade_under_load(self):
         with Mixed(OLD) as cluster:
-            cluster.start_all()
-            cluster.wait_for_leader()
-            writer = Writer(cluster)
-            writer.start()
+            writer = cluster.start_under_load()
             for number in cluster.nodes:
                 self.assertEqual(cluster.ifeq(), {"ERR syntax error"})
                 cluster.stays_at(LEVEL - 1, 0.3)
@@ -143,24 +109,19 @@ class Upgrade(unittest.TestCase):
                 cluster.run(number, NEW)
             cluster.wait_for_level(LEVEL)
             self.assertEqual(cluster.ifeq(), {"OK"})
-            writer.check(self)
+            writer.stop(at_least=101)
 
     def test_held_back_taken_back_and_let_go(self):
         hold = ("--feature-level-max", str(LEVEL - 1))
         with Mixed(OLD) as cluster:
-            cluster.start_all()
-            cluster.wait_for_leader()
-            writer = Writer(cluster)
-            writer.start()
+            writer = cluster.start_under_load()
             for number in cluster.nodes:
                 cluster.run(number, NEW, *hold)
             cluster.stays_at(LEVEL - 1)
             self.assertEqual(cluster.ifeq(), {"ERR syntax error"})
             # Snapshots of the newer release are read by the older one.
             for number in cluster.nodes:
-                with cluster.client(number) as client:
-                    client("RAFT", "SNAPSHOT")
-            time.sleep(0.5)
+                cluster.snapshot(number)
             for number in cluster.nodes:
                 cluster.run(number, OLD)
             self.assertEqual(cluster.ifeq(), {"ERR syntax error"})
@@ -173,7 +134,7 @@ class Upgrade(unittest.TestCase):
             cluster.wait_for_level(LEVEL)
             self.assertEqual(cluster.ifeq(), {"OK"})
             self.told_by_metrics_and_events(cluster)
-            writer.check(self)
+            writer.stop(at_least=101)
 
     def told_by_metrics_and_events(self, cluster):
         for number in cluster.nodes:

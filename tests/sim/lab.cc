@@ -5,7 +5,6 @@
 #include <utility>
 
 namespace kvorum::sim {
-namespace {}  // namespace
 
 NodeId Lab::Begin(int nodes, Micros patience) {
   plan.nodes = nodes;
@@ -37,7 +36,7 @@ void Lab::MakeLeader(NodeId id) {
         Run(5'000);
         return false;
       },
-      kPatienceUs);
+      kLeaderPatienceUs);
   Expect(made, node(id).Name() + " takes leadership");
 }
 
@@ -119,7 +118,7 @@ Report Lab::End() {
     Untap();
     world_->HealAll();
     Run(300'000);
-    world_->Converge(2 * kPatienceUs);
+    world_->Converge(2 * kLeaderPatienceUs);
     world_->CheckEverything();
   }
   return world_->Finish();

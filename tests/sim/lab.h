@@ -15,7 +15,7 @@
 
 namespace kvorum::sim {
 
-inline constexpr Micros kPatienceUs = 5'000'000;
+inline constexpr Micros kLeaderPatienceUs = 5'000'000;
 
 class Lab {
  public:
@@ -26,7 +26,7 @@ class Lab {
   Rng rng;
 
   // Starts the nodes and waits for a leader, which it returns.
-  NodeId Begin(int nodes = 3, Micros patience = kPatienceUs);
+  NodeId Begin(int nodes = 3, Micros patience = kLeaderPatienceUs);
   [[nodiscard]] World& world() { return *world_; }
   [[nodiscard]] Network& network() { return world_->network(); }
   [[nodiscard]] SimNode& node(NodeId id) { return world_->node(id); }

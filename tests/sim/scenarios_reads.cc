@@ -12,6 +12,13 @@ namespace {
 
 using server::PortKind;
 
+// By a new client of that node's proxy port, which does not wait for the answer here.
+void ReadProbe(Lab& lab, NodeId at) {
+  SimClient& client = lab.Client();
+  client.Use(at, PortKind::kProxy);
+  client.Ask({"GET", "probe"});
+}
+
 // Clients that wait for the node that will lead ask as soon as it does: it has committed the no-op
 // of its term, and far more is committed than it applies in a turn.
 void ReadsBeforeALongLogIsApplied(Lab& lab) {  // 3
@@ -29,9 +36,7 @@ void ReadsBeforeALongLogIsApplied(Lab& lab) {  // 3
   }
   for (const NodeId id : lab.world().Ids()) lab.Start(id);
   for (const NodeId id : lab.world().Ids()) {
-    SimClient& client = lab.Client();
-    client.Use(id, PortKind::kProxy);
-    client.Ask({"GET", "probe"});
+    ReadProbe(lab, id);
   }
   lab.WaitForLeader(lab.ET(20));
   lab.Run(lab.ET(2));
@@ -117,9 +122,7 @@ void ReadsAtFollowers(Lab& lab) {  // 6
     const NodeId leader = lab.WaitForLeader(lab.ET(20));
     lab.Ask(leader, {"SET", "probe", lab.Unique()});
     for (const NodeId id : lab.Others(leader)) {
-      SimClient& client = lab.Client();
-      client.Use(id, PortKind::kProxy);
-      client.Ask({"GET", "probe"});
+      ReadProbe(lab, id);
     }
     lab.Run(lab.Random(0, 20'000));
     const NodeId other = lab.Others(leader)[lab.rng.Below(2)];
@@ -149,12 +152,7 @@ void AnswerToAFormerLife(Lab& lab) {  // 6
     if (!kept) kept = message;
     return false;
   });
-  const auto read = [&] {
-    SimClient& client = lab.Client();
-    client.Use(follower, PortKind::kProxy);
-    client.Ask({"GET", "probe"});
-  };
-  read();
+  ReadProbe(lab, follower);
   lab.Until([&] { return kept.has_value(); }, lab.ET(2));
   lab.Expect(kept.has_value(), "the follower asks, and is answered");
   lab.Kill(follower);
@@ -167,7 +165,7 @@ void AnswerToAFormerLife(Lab& lab) {  // 6
   if (!kept || !follows()) return;
   deaf = true;
   lab.Ask(leader, {"SET", "probe", lab.Unique()});
-  read();
+  ReadProbe(lab, follower);
   lab.Run(5'000);
   lab.network().Inject(leader, follower, *kept, 0);
   lab.Run(5'000);
@@ -191,15 +189,11 @@ void ReadsInTheMinority(Lab& lab) {  // 6
     }
     const auto other = [&] { return lab.leader() != NodeId() && lab.leader() != old; };
     for (int n = 0; n < 20 && !other(); ++n) {
-      SimClient& client = lab.Client();
-      client.Use(with, PortKind::kProxy);
-      client.Ask({"GET", "probe"});
+      ReadProbe(lab, with);
       lab.Run(lab.Random(1'000, 10'000));
     }
     if (other()) lab.Ask(lab.leader(), {"SET", "probe", lab.Unique()}, 20'000);
-    SimClient& client = lab.Client();
-    client.Use(with, PortKind::kProxy);
-    client.Ask({"GET", "probe"});
+    ReadProbe(lab, with);
     lab.Run(lab.ET(1));
     lab.network().Heal();
     lab.Run(lab.ET(1));
