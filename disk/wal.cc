@@ -32,10 +32,19 @@ Status Wal::Compact(const raft::SnapshotMeta& base) {
   return failure_.ok() ? Latch(CompactInner(base)) : failure_;
 }
 
-Status Wal::CaughtUp() {
+Status Wal::Owes(Index index) {
+  Witness owed = owed_;
+  owed.owed = true;
+  owed.owed_index = std::max(owed.owed_index, index);
+  return NoteOwed(owed);
+}
+
+Status Wal::CaughtUp() { return NoteOwed({}); }
+
+Status Wal::NoteOwed(const Witness& owed) {
   if (!failure_.ok()) return failure_;
   if (Status s = SyncInner(); !s.ok()) return Latch(std::move(s));
-  owed_ = {};
+  owed_ = owed;
   return Latch(SyncWitness());
 }
 

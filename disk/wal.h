@@ -118,6 +118,9 @@ class Wal {
   // whether it did. Without it a new segment is written with zeroes when it is needed.
   Result<bool> PrepareSpare();
 
+  // What this log cannot know itself: it once held everything up to `index`, and has lost it. Stays
+  // owed until CaughtUp(). Durable when it returns.
+  Status Owes(Index index);
   // The log has caught up with what it lost; durable when it returns.
   Status CaughtUp();
 
@@ -155,6 +158,7 @@ class Wal {
   void NoteReset(const raft::SnapshotMeta& base);
   Status DropOldSegments();
   Status SyncWitness();
+  Status NoteOwed(const Witness& owed);
   [[nodiscard]] SegmentHeader HeaderHere(uint64_t sequence) const;
   [[nodiscard]] Witness WitnessHere() const;
   void PublishSizes();

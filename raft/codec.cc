@@ -25,6 +25,7 @@ enum class Kind : uint8_t {
   kTimeoutNow = 11,
   kReadIndex = 12,
   kReadIndexReply = 13,
+  kMatchLost = 14,
 };
 
 // Far beyond any real cluster's lifetime, far from overflow in any sum.
@@ -140,6 +141,10 @@ struct Put {
     PutU64(out, m.id.value());
     PutU64(out, m.index.value());
   }
+  void operator()(const MatchLost& m) const {
+    Head(Kind::kMatchLost, m.term);
+    PutU64(out, m.index.value());
+  }
 };
 
 Message GetAppend(Reader& in, Term term) {
@@ -235,6 +240,8 @@ Message GetBody(Reader& in, Kind kind, Term term) {
       const ReadId id = GetId<ReadId>(in);
       return ReadIndexReply{term, life, id, GetId<Index>(in)};
     }
+    case Kind::kMatchLost:
+      return MatchLost{term, GetId<Index>(in)};
   }
   in.Fail();
   return TimeoutNow{term};

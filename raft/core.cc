@@ -96,6 +96,8 @@ void Core::Step(NodeId from, const Message& message) {
           OnHeartbeatReply(from, m);
         } else if constexpr (std::is_same_v<M, TimeoutNow>) {
           OnTimeoutNow(from, m);
+        } else if constexpr (std::is_same_v<M, MatchLost>) {
+          OnMatchLost(from, m);
         } else if constexpr (std::is_same_v<M, InstallSnapshotReply>) {
           if (m.term > hard_state_.term) BecomeFollower(m.term, NodeId());
         } else {

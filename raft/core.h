@@ -231,6 +231,8 @@ class Core {
   [[nodiscard]] bool KeepsUp(NodeId peer) const;
   [[nodiscard]] bool IsTransferring() const;
   [[nodiscard]] bool MayVote() const { return commit_ >= vote_barrier_; }
+  // Restart::vote_barrier, or what a leader has said since (MatchLost).
+  [[nodiscard]] Index vote_barrier() const { return vote_barrier_; }
   [[nodiscard]] size_t uncommitted_bytes() const { return uncommitted_bytes_; }
   // Leader only: of the members, and of those that left just now and are still told so; nullptr for
   // strangers and for itself.
@@ -338,6 +340,7 @@ class Core {
   void TakeLeader(Leader& leader, Output& out);
   void ContinueTransfer(Leader& leader, Output& out);
   void OnTimeoutNow(NodeId from, const TimeoutNow& m);
+  void OnMatchLost(NodeId from, const MatchLost& m);
   Round StampRound(Leader& leader);
   Peer* FindPeer(NodeId id);
 

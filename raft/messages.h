@@ -115,9 +115,17 @@ struct TimeoutNow {
   Term term;
 };
 
+// The receiver once acknowledged everything up to `index` to this leader and has it no longer: its
+// disk was put back to an old image, or has lost its tail without knowing. It must not vote before
+// it has that much again. Said with every heartbeat until then.
+struct MatchLost {
+  Term term;
+  Index index;
+};
+
 using Message = std::variant<PreVote, PreVoteReply, Vote, VoteReply, Append, AppendReply, Heartbeat,
                              HeartbeatReply, InstallSnapshot, InstallSnapshotReply, TimeoutNow,
-                             ReadIndex, ReadIndexReply>;
+                             ReadIndex, ReadIndexReply, MatchLost>;
 
 struct Outgoing {
   NodeId to;

@@ -74,6 +74,7 @@ bool Progress::Rejected(Index prev_index, Index next_try) {
 void Progress::Forget(Index next) {
   if (state_ == State::kSnapshot) return;
   BecomeProbe();
+  lost_ = std::max(lost_, match_);
   match_ = Index();
   next_ = next;
 }

@@ -30,6 +30,8 @@ class Progress {
   [[nodiscard]] Index next() const { return next_; }
   // What was sent in later rounds was sent to somebody who had acknowledged match().
   [[nodiscard]] Round match_round() const { return match_round_; }
+  // What it has acknowledged and then lost: the highest match before Forget; none: it has it again.
+  [[nodiscard]] Index lost() const { return match_ < lost_ ? lost_ : Index(); }
   [[nodiscard]] Round acked_round() const { return acked_round_; }
   [[nodiscard]] Micros last_heard() const { return last_heard_; }
   [[nodiscard]] Index snapshot_index() const { return snapshot_index_; }
@@ -87,6 +89,7 @@ class Progress {
   State state_ = State::kProbe;
   bool probe_sent_ = false;
   Index match_;           // durable on the follower; grows in a term, but for Forget
+  Index lost_;            // highest match_ that was forgotten
   Index next_;            // first index to send; match_ < next_
   Index told_commit_;     // highest commit index sent
   Index snapshot_index_;  // kSnapshot: what is being delivered

@@ -102,6 +102,12 @@ void Core::OnHeartbeat(NodeId from, const Heartbeat& m) {
   SendNow(from, HeartbeatReply{hard_state_.term, round, options_.priority});
 }
 
+void Core::OnMatchLost(NodeId from, const MatchLost& m) {
+  const auto* follower = std::get_if<Follower>(&role_);
+  if (m.term != hard_state_.term || follower == nullptr || follower->leader != from) return;
+  if (m.index > log_.durable_index()) vote_barrier_ = std::max(vote_barrier_, m.index);
+}
+
 bool Core::AcceptSnapshotPiece(NodeId from, const InstallSnapshot& piece) {
   if (from == options_.id) return false;
   if (piece.term < hard_state_.term) {
@@ -196,6 +202,7 @@ void Core::OnAppendReply(NodeId from, const AppendReply& m) {
   if (m.hint_index < peer->progress.match() && m.round > peer->progress.match_round()) {
     stats_.matches_lost.Add();
     peer->progress.Forget(m.hint_index + 1);
+    leader.round_wanted = true;  // with which the follower is told
     return;
   }
   // Where the follower ends before our log begins, the snapshot path takes over.
@@ -317,6 +324,9 @@ void Core::SendHeartbeats(Leader& leader, Output& out) {
     const Index commit = std::min(commit_, p.progress.match());
     p.progress.ToldCommit(commit);
     out.send_now.push_back({p.id, Heartbeat{hard_state_.term, commit, leader.round, timeout_us_}});
+    if (p.progress.lost() != Index()) {
+      out.send_now.push_back({p.id, MatchLost{hard_state_.term, p.progress.lost()}});
+    }
   }
 }
 

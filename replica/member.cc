@@ -340,10 +340,15 @@ void Member::CarryOut() {
     Tell("snapshot-sending", {{"to", peer.value()}, {"index", core_.snapshot().index.value()}});
     streams_.Start(peer, core_.term(), core_.snapshot(), now_.boot_us);
   }
-  if (vote_barred_ && core_.MayVote()) {
-    vote_barred_ = false;
-    seams_.disk.CaughtUp();
-    Tell("votes-again", {{"index", core_.commit().value()}});
+  if (vote_barred_ == core_.MayVote()) {
+    vote_barred_ = !vote_barred_;
+    if (vote_barred_) {
+      seams_.disk.Owes(core_.vote_barrier());
+      Tell("lost-what-it-had", {{"index", core_.vote_barrier().value()}});
+    } else {
+      seams_.disk.CaughtUp();
+      Tell("votes-again", {{"index", core_.commit().value()}});
+    }
   }
 }
 

@@ -28,6 +28,9 @@ class LogDisk {
   virtual void Save(raft::Save save) = 0;
   // The log up to `base` may go: a snapshot that covers it is durable.
   virtual void Compact(raft::SnapshotMeta base) = 0;
+  // The log has lost what it once held, up to `index`: no vote before CaughtUp, not even in a later
+  // life.
+  virtual void Owes(Index index) = 0;
   // The log has regained what it once lost.
   virtual void CaughtUp() = 0;
 };

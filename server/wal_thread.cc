@@ -15,7 +15,8 @@ WalThread::~WalThread() { Stop(); }
 
 void WalThread::Save(raft::Save save) { Push(std::move(save)); }
 void WalThread::Compact(raft::SnapshotMeta base) { Push(std::move(base)); }
-void WalThread::CaughtUp() { Push(CaughtUpMark{}); }
+void WalThread::Owes(Index index) { Push(Debt{index}); }
+void WalThread::CaughtUp() { Push(Debt{}); }
 
 void WalThread::Push(Item item) {
   {
@@ -70,9 +71,12 @@ Status WalThread::Carry(std::vector<Item>& items) {
       continue;
     }
     if (Status status = WriteSaves(saves); !status.ok()) return status;
-    Status status = std::holds_alternative<CaughtUpMark>(item)
-                        ? wal_.CaughtUp()
-                        : wal_.Compact(std::get<raft::SnapshotMeta>(item));
+    Status status = Status::Ok();
+    if (const auto* debt = std::get_if<Debt>(&item)) {
+      status = debt->index == Index() ? wal_.CaughtUp() : wal_.Owes(debt->index);
+    } else {
+      status = wal_.Compact(std::get<raft::SnapshotMeta>(item));
+    }
     if (!status.ok()) return status;
   }
   return WriteSaves(saves);

@@ -30,14 +30,17 @@ class WalThread final : public replica::LogDisk {
 
   void Save(raft::Save save) override;
   void Compact(raft::SnapshotMeta base) override;
+  void Owes(Index index) override;
   void CaughtUp() override;
   // Finishes what is queued and joins.
   void Stop();
   [[nodiscard]] const Histogram& sync_us() const { return sync_us_; }
 
  private:
-  struct CaughtUpMark {};
-  using Item = std::variant<raft::Save, raft::SnapshotMeta, CaughtUpMark>;
+  struct Debt {
+    Index index;  // none: caught up
+  };
+  using Item = std::variant<raft::Save, raft::SnapshotMeta, Debt>;
 
   void Push(Item item);
   void Run();

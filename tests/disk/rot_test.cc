@@ -89,6 +89,25 @@ TEST(Rot, Scenario69LastBatchOwesWhatItLostUntilItCaughtUp) {
   EXPECT_EQ(log.recovered.last_index(), Index(15));
 }
 
+// What only a leader can know: a whole old disk is consistent with itself.
+TEST(Rot, Scenario83WhatAnotherSaysIsOwedIsOwedInLaterLives) {
+  TestLog log;
+  ASSERT_NO_FATAL_FAILURE(FillLog(log));
+  ASSERT_TRUE(log.wal->Owes(Index(20)).ok());
+  ASSERT_TRUE(log.wal->Owes(Index(15)).ok());  // said late
+  Rng rng(1);
+  for (int life = 0; life < 2; ++life) {
+    log.files.Crash(rng, CrashMode::kDropUnsynced);
+    ASSERT_TRUE(log.Open().ok());
+    EXPECT_TRUE(log.recovered.shorter_than_witness);
+    EXPECT_EQ(log.recovered.witness_index, Index(20));
+    EXPECT_EQ(log.recovered.last_index(), Index(9));
+  }
+  ASSERT_TRUE(log.wal->CaughtUp().ok());
+  ASSERT_TRUE(log.Open().ok());
+  EXPECT_FALSE(log.recovered.shorter_than_witness);
+}
+
 TEST(Rot, Scenario72LogShortenedByAnyLength) {
   TestLog log;
   ASSERT_NO_FATAL_FAILURE(FillLog(log));

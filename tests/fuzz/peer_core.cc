@@ -123,7 +123,7 @@ class Life {
 
   raft::Message Draw() {
     const Term term = DrawTerm();
-    switch (in_.Below(12)) {
+    switch (in_.Below(13)) {
       case 0:
         return raft::PreVote{term, DrawIndex(), DrawTerm()};
       case 1:
@@ -146,6 +146,8 @@ class Life {
       case 9:
         return raft::InstallSnapshot{
             term, {DrawIndex() + 1, DrawTerm(), core_.configuration()}, 0, 10, ""};
+      case 10:
+        return raft::MatchLost{term, DrawIndex()};
       default:
         return DrawAppend(term);
     }
@@ -154,6 +156,7 @@ class Life {
   static bool IsLeaders(const raft::Message& m) {
     return std::holds_alternative<raft::Append>(m) || std::holds_alternative<raft::Heartbeat>(m) ||
            std::holds_alternative<raft::TimeoutNow>(m) ||
+           std::holds_alternative<raft::MatchLost>(m) ||
            std::holds_alternative<raft::InstallSnapshot>(m);
   }
 

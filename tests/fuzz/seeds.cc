@@ -98,7 +98,8 @@ std::vector<raft::Message> Messages() {
       raft::InstallSnapshotReply{Term(7), Index(5), 8, true},
       raft::TimeoutNow{Term(7)},
       raft::ReadIndex{Term(7), 3, ReadId(4)},
-      raft::ReadIndexReply{Term(7), 3, ReadId(4), Index(9)}};
+      raft::ReadIndexReply{Term(7), 3, ReadId(4), Index(9)},
+      raft::MatchLost{Term(7), Index(12)}};
 }
 
 Inputs Peer() {

@@ -51,7 +51,8 @@ std::vector<Message> Samples() {
           InstallSnapshotReply{Term(7), Index(5), 8, true},
           TimeoutNow{Term(7)},
           ReadIndex{Term(7), 12, ReadId(3)},
-          ReadIndexReply{Term(7), 12, ReadId(3), Index(9)}};
+          ReadIndexReply{Term(7), 12, ReadId(3), Index(9)},
+          MatchLost{Term(7), Index(12)}};
 }
 
 TEST(Codec, EveryMessageComesBack) {

@@ -78,6 +78,19 @@ TEST(Progress, WhatWasRefusedBehindTheMatchIsSentAgain) {
   EXPECT_TRUE(p.CanSend());
 }
 
+TEST(Progress, WhatWasLostIsOwedUntilItIsThereAgain) {
+  Progress p = Replicating(10);
+  EXPECT_EQ(p.lost(), Index());
+  p.Forget(Index(4));
+  EXPECT_EQ(p.match(), Index());
+  EXPECT_EQ(p.lost(), Index(10));
+  p.Acked(Index(7), Round());
+  p.Forget(Index(4));  // again: what it had in between was less
+  EXPECT_EQ(p.lost(), Index(10));
+  p.Acked(Index(10), Round());
+  EXPECT_EQ(p.lost(), Index());
+}
+
 TEST(Progress, LostLinkFallsBackToProbing) {
   Progress p = Replicating(5);
   p.Sent(Index(9), 10, 0);

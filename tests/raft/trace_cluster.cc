@@ -76,6 +76,9 @@ struct Describer {
   std::string operator()(const TimeoutNow& m) const { return "TimeoutNow t" + N(m.term); }
   std::string operator()(const ReadIndex& m) const { return "ReadIndex t" + N(m.term); }
   std::string operator()(const ReadIndexReply& m) const { return "ReadIndexReply t" + N(m.term); }
+  std::string operator()(const MatchLost& m) const {
+    return "MatchLost t" + N(m.term) + " up to " + N(m.index);
+  }
 };
 
 }  // namespace

@@ -112,6 +112,7 @@ class TestMember final : LogDisk, Transport, Stopwatch, Clients, store::ReplySin
  private:
   void Save(raft::Save save) override { saves_.push_back(save.number); }
   void Compact(raft::SnapshotMeta base) override { compactions_.push_back(std::move(base)); }
+  void Owes(Index index) override { events_ += "owes " + std::to_string(index.value()) + "\n"; }
   void CaughtUp() override { events_ += "caught up\n"; }
   void Send(NodeId to, raft::Message message) override;
   Micros Read() override { return now_.boot_us; }

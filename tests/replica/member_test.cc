@@ -59,6 +59,31 @@ TEST(MemberDisk, AVoteIsDurableBeforeItIsGiven) {
   EXPECT_TRUE(replies[0].granted);
 }
 
+// An old image of its disk: the leader knows what it once had.
+TEST(MemberDisk, WhoHasLostWhatItHadDoesNotVoteBeforeItHasItAgain) {
+  TestMember node;
+  node.Turn([] {}, 100'000);
+  node.Receive(kPeer, AppendOf(1, 0, 0, 0, {Noop(1, 1)}));
+  node.Persist();
+  node.Receive(kOther, raft::MatchLost{Term(1), Index(3)});  // not its leader
+  node.Receive(kPeer, raft::MatchLost{Term(1), Index(1)});   // said late: it has that much
+  EXPECT_TRUE(node.member().core().MayVote());
+  node.Events();
+  node.Receive(kPeer, raft::MatchLost{Term(1), Index(3)});
+  EXPECT_EQ(node.Events(), "owes 3\n");
+  node.Turn([] {}, 1'000'000);  // long enough that it would give its vote, and stand itself
+  node.Receive(kOther, raft::Vote{Term(2), Index(9), Term(1), true});
+  node.Persist();
+  for (const raft::VoteReply& reply : node.Sent<raft::VoteReply>(kOther)) {
+    EXPECT_FALSE(reply.granted);
+  }
+  EXPECT_TRUE(node.Sent<raft::PreVote>(kOther).empty());
+  node.Receive(kOther, AppendOf(2, 1, 1, 3, {Noop(1, 2), Noop(2, 3)}));
+  node.Persist();
+  EXPECT_NE(node.Events().find("caught up\n"), std::string::npos);
+  EXPECT_TRUE(node.member().core().MayVote());
+}
+
 TEST(MemberDisk, ACandidateVotesForItselfOnDiskBeforeItAsksOthers) {
   TestMember node;
   node.Campaign();

@@ -93,6 +93,7 @@ void TestNode::Save(raft::Save save) {
 }
 
 void TestNode::Compact(raft::SnapshotMeta base) { KV_CHECK(booted_.wal->Compact(base).ok()); }
+void TestNode::Owes(Index index) { KV_CHECK(booted_.wal->Owes(index).ok()); }
 void TestNode::CaughtUp() { KV_CHECK(booted_.wal->CaughtUp().ok()); }
 
 void TestNode::Run(std::function<void()> work, std::function<void()> done) {

@@ -68,6 +68,7 @@ class TestNode final : replica::LogDisk, replica::Background, replica::Stopwatch
   // ---- seams
   void Save(raft::Save save) override;
   void Compact(raft::SnapshotMeta base) override;
+  void Owes(Index index) override;
   void CaughtUp() override;
   void Run(std::function<void()> work, std::function<void()> done) override;
   Micros Read() override;

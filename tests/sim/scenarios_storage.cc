@@ -375,6 +375,46 @@ void OldDiskImage(Lab& lab) {  // 83
   lab.Expect(lab.leader() == leader, "and leads on");
 }
 
+// What has been noticed is told, and the node does not vote before it has everything again: not for
+// somebody who has it all, not for itself, and not in a later life.
+void OldDiskImageDoesNotVote(Lab& lab) {  // 83
+  const NodeId leader = lab.Begin();
+  const NodeId victim = lab.Others(leader)[lab.rng.Below(2)];
+  lab.Ask(leader, {"SET", "probe", lab.Unique()});
+  lab.Run(200'000);
+  lab.Kill(victim);
+  const auto image = lab.node(victim).files().Save();
+  lab.Start(victim);
+  lab.Run(lab.Random(200'000, 300'000));
+  lab.Ask(leader, {"SET", "probe", lab.Unique()});
+  lab.Run(100'000);
+  // It may be told what it has lost, and gets nothing of it.
+  lab.Tap([victim](NodeId, NodeId to, const server::PeerMessage& message) {
+    const auto* raft = std::get_if<raft::Message>(&message);
+    return to != victim || raft == nullptr ||
+           !(std::holds_alternative<raft::Append>(*raft) ||
+             std::holds_alternative<raft::InstallSnapshot>(*raft));
+  });
+  lab.node(victim).Die(disk::CrashMode::kKeepUnsynced, true);
+  lab.world().watcher().Damaged(victim);
+  lab.node(victim).files().Restore(*image);
+  lab.Start(victim);
+  const auto barred = [&] { return !lab.node(victim).node().member().core().MayVote(); };
+  lab.Expect(lab.Until(barred, 2'000'000), "it is told what it has lost");
+  lab.Run(lab.ET(1));
+  if (lab.rng.OneIn(1, 2)) {
+    lab.Kill(victim);
+    lab.Start(victim);
+  }
+  lab.Kill(leader);
+  lab.Run(lab.ET(10));
+  lab.Expect(lab.leader() == NodeId() && barred(), "nobody is elected with its vote");
+  lab.Tap(nullptr);
+  lab.Start(leader);
+  lab.WaitForLeader(lab.ET(20));
+  lab.Expect(lab.Until([&] { return !barred(); }, lab.ET(20)), "it has everything, and votes again");
+}
+
 void BetweenVoteAndEntries(Lab& lab) {  // 82
   lab.plan.think_most_us = 4'000;
   lab.Begin();
@@ -415,6 +455,7 @@ constexpr Scenario kScenarios[] = {
     {80, "one slow follower disk", SlowFollowerDisk},
     {82, "crash between vote and entries", BetweenVoteAndEntries},
     {83, "a disk put back to an old image", OldDiskImage},
+    {83, "an old image does not vote", OldDiskImageDoesNotVote},
 };
 
 }  // namespace

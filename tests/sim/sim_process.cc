@@ -27,7 +27,8 @@ void SimProcess::Save(raft::Save save) { Queue({DiskItem::Kind::kSave, std::move
 void SimProcess::Compact(raft::SnapshotMeta base) {
   Queue({DiskItem::Kind::kCompact, {}, std::move(base)});
 }
-void SimProcess::CaughtUp() { Queue({DiskItem::Kind::kCaughtUp, {}, {}}); }
+void SimProcess::Owes(Index index) { Queue({DiskItem::Kind::kDebt, {}, {}, index}); }
+void SimProcess::CaughtUp() { Owes(Index()); }
 
 void SimProcess::Queue(DiskItem item) {
   disk_queue_.push_back(std::move(item));
@@ -61,6 +62,7 @@ Status SimProcess::Write(std::vector<DiskItem> items) {
     }
     if (Status status = append(); !status.ok()) return status;
     Status status = item.kind == DiskItem::Kind::kCompact ? booted.wal->Compact(item.base)
+                    : item.owes != Index()                ? booted.wal->Owes(item.owes)
                                                           : booted.wal->CaughtUp();
     if (!status.ok()) return status;
   }

@@ -40,6 +40,7 @@ class SimProcess final : public replica::LogDisk,
   // replica::LogDisk: what the server's log thread does, in two events: write, then sync.
   void Save(raft::Save save) override;
   void Compact(raft::SnapshotMeta base) override;
+  void Owes(Index index) override;
   void CaughtUp() override;
   // replica::Background
   void Run(std::function<void()> work, std::function<void()> done) override;
@@ -73,9 +74,10 @@ class SimProcess final : public replica::LogDisk,
 
  private:
   struct DiskItem {
-    enum class Kind : uint8_t { kSave, kCompact, kCaughtUp } kind;
+    enum class Kind : uint8_t { kSave, kCompact, kDebt } kind;
     raft::Save save;
     raft::SnapshotMeta base;
+    Index owes;  // kDebt; none: caught up
   };
   struct Job {
     std::function<void()> work;
