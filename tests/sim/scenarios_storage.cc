@@ -412,7 +412,8 @@ void OldDiskImageDoesNotVote(Lab& lab) {  // 83
   lab.Tap(nullptr);
   lab.Start(leader);
   lab.WaitForLeader(lab.ET(20));
-  lab.Expect(lab.Until([&] { return !barred(); }, lab.ET(20)), "it has everything, and votes again");
+  lab.Expect(lab.Until([&] { return !barred(); }, lab.ET(20)),
+             "it has everything, and votes again");
 }
 
 void BetweenVoteAndEntries(Lab& lab) {  // 82
