@@ -310,7 +310,9 @@ void SimNode::Cron(uint64_t life) {
 // ---- turns ------------------------------------------------------------------------------------
 
 void SimNode::Input(std::function<void()> input) {
-  if (process_->in_turn && world_.events().now() >= paused_until_) return input();
+  // A pause in the middle of a turn: what came meanwhile goes first.
+  const bool awake = world_.events().now() >= paused_until_ && process_->inputs.empty();
+  if (process_->in_turn && awake) return input();
   process_->inputs.push_back(std::move(input));
   Kick(kShortestTurnUs);
 }

@@ -10,6 +10,7 @@
 #include "tests/sim/minimize.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_node.h"
+#include "tests/sim/sim_process.h"
 #include "tests/sim/world.h"
 
 namespace kvorum::sim {
@@ -44,6 +45,21 @@ TEST(Simulator, FaultsAreDrawnBeforehand) {
   const Report first = World(plan).Run();
   const Report second = World(plan).Run();
   EXPECT_EQ(first.trace_hash, second.trace_hash);
+}
+
+TEST(Simulator, APauseInTheMiddleOfATurnKeepsTheOrderOfWhatArrives) {
+  Lab lab(1);
+  SimNode& node = lab.node(lab.Begin());
+  ASSERT_TRUE(lab.Until([&node] { return node.process().in_turn; }, 1'000'000));
+  std::string order;
+  node.Pause(1);
+  node.Input([&order] { order += "in the pause, "; });
+  lab.world().events().After(1, [&] {
+    ASSERT_TRUE(node.process().in_turn);
+    node.Input([&order] { order += "after it"; });
+  });
+  lab.Run(100'000);
+  EXPECT_EQ(order, "in the pause, after it");
 }
 
 // What is committed is never cut, whoever asks: a node ends rather than that.
