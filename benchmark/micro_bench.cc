@@ -52,12 +52,14 @@ void WriteBulkReply(benchmark::State& state) {
 }
 BENCHMARK(WriteBulkReply);
 
-std::string Envelope(int64_t first_key, int commands) {
+// Of `keys` keys, in an order that has nothing to do with where they lie.
+std::string Envelope(int64_t first_key, int commands, int64_t keys) {
   store::EnvelopeWriter writer;
   const std::string value(64, 'v');
   const store::CommandRow* set = store::StoreIndex().Find("set");
   for (int i = 0; i < commands; ++i) {
-    const std::string key = "key:" + std::to_string(1'000'000'000 + first_key + i);
+    const int64_t number = (first_key + i) * 7'368'787 % keys;
+    const std::string key = "key:" + std::to_string(1'000'000'000 + number);
     const std::vector<std::string_view> argv{"set", key, value};
     writer.Add(set->opcode, 0, nullptr, argv);
   }
@@ -67,14 +69,15 @@ std::string Envelope(int64_t first_key, int commands) {
 void ApplySets(benchmark::State& state) {
   store::Machine machine;
   std::vector<std::string> envelopes;
-  for (int64_t i = 0; i < 1000; ++i) envelopes.push_back(Envelope(i * 50, 50));
+  const int64_t keys = state.range(0);
+  for (int64_t i = 0; i < keys / 50; ++i) envelopes.push_back(Envelope(i * 50, 50, keys));
   Index index;
   for (auto _ : state) {
     machine.Apply(++index, envelopes[index.value() % envelopes.size()], nullptr);
   }
   state.SetItemsProcessed(state.iterations() * 50);
 }
-BENCHMARK(ApplySets);
+BENCHMARK(ApplySets)->Arg(50'000)->Arg(1'000'000);
 
 void Checksum(benchmark::State& state) {
   const std::string bytes(4096, 'x');
@@ -97,7 +100,7 @@ void CoreCommitsOneProposal(benchmark::State& state) {
   core.Step(two, raft::PreVoteReply{Term(1), true});
   core.Take(output);
   core.Step(two, raft::VoteReply{Term(1), true});
-  const Payload payload(Envelope(0, 1));
+  const Payload payload(Envelope(0, 1, 1));
   for (auto _ : state) {
     core.Tick(++now);
     benchmark::DoNotOptimize(core.Propose(payload));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/database.h"
 
+#include <algorithm>
 #include <iterator>
 #include <limits>
 
@@ -31,6 +32,23 @@ Record** Database::Place(std::string_view key, uint64_t hash) const {
 const Record* Database::Find(std::string_view key) const {
   Record** const place = Place(key, key_hash_(key));
   return place == nullptr ? nullptr : *place;
+}
+
+void Database::Prefetch(std::span<const std::string_view> keys) const {
+  if (slots_ == nullptr) return;
+  struct Target {
+    const SlotTable* table;
+    uint64_t hash;
+  };
+  std::array<Target, kPrefetchKeys> targets;
+  const size_t count = std::min(keys.size(), targets.size());
+  for (size_t i = 0; i < count; ++i) {
+    targets[i] = {&(*slots_)[SlotOf(keys[i])], key_hash_(keys[i])};
+    __builtin_prefetch(targets[i].table);
+  }
+  for (unsigned step = 0; step < SlotTable::kPrefetchSteps; ++step) {
+    for (size_t i = 0; i < count; ++i) targets[i].table->Prefetch(targets[i].hash, step);
+  }
 }
 
 uint16_t Database::epoch() const { return snapshot_->epoch(); }

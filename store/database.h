@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "absl/container/btree_set.h"
@@ -34,6 +35,11 @@ class Database {
 
   // Expired keys included: the caller knows the time. Valid until the next change.
   [[nodiscard]] const Record* Find(std::string_view key) const;
+
+  // These keys will be looked for soon: the processor fetches what that touches, for all of them at
+  // the same time (the first kPrefetchKeys). Worth it from two keys on.
+  static constexpr size_t kPrefetchKeys = 16;
+  void Prefetch(std::span<const std::string_view> keys) const;
 
   // --- Changes. Each invalidates every Record* of this database.
 

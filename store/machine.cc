@@ -26,12 +26,35 @@ void Machine::Apply(Index index, std::string_view envelope, ReplySink* sink) {
   KV_CHECK_MSG(reader.ok(), "malformed envelope");
   keyspace_->AdvanceTime(reader.wall());
   stats_.expired_keys.Add(keyspace_->RemoveExpired(kExpiredPerEntry));
-  for (uint32_t number = 0; reader.Next(command_); ++number) {
-    Execute(reader, command_, number, sink);
+  uint32_t number = 0;
+  for (size_t read = commands_.size(); read == commands_.size();) {
+    read = 0;
+    while (read < commands_.size() && reader.Next(commands_[read])) ++read;
+    if (read > 1) Prefetch({commands_.data(), read});
+    for (size_t i = 0; i < read; ++i) Execute(reader, commands_[i], number++, sink);
   }
   KV_CHECK_MSG(reader.Done(), "malformed envelope");
   KV_CHECK_MSG(feature_level() <= options_.level_known, "a level that is not known here");
   ApplyNoop(index);
+}
+
+// The first key of each command, where it has one. A key of another database is not worth a second
+// round.
+void Machine::Prefetch(std::span<const EnvelopeCommand> commands) const {
+  const size_t number = commands[0].database;
+  const Database* const database =
+      number < static_cast<size_t>(options_.databases) ? keyspace_->Get(number) : nullptr;
+  if (database == nullptr) return;
+  std::array<std::string_view, Database::kPrefetchKeys> keys;
+  static_assert(kCommandsAhead <= Database::kPrefetchKeys);
+  size_t count = 0;
+  for (const EnvelopeCommand& command : commands) {
+    const CommandRow* const row = StoreIndex().Find(command.opcode);
+    const size_t first = row == nullptr ? 0 : static_cast<size_t>(row->keys.first);
+    if (first == 0 || first >= command.args.size() || command.database != number) continue;
+    keys[count++] = command.args[first];
+  }
+  database->Prefetch({keys.data(), count});
 }
 
 Status Machine::DemandOf(std::string_view envelope) const {

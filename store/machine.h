@@ -16,10 +16,12 @@
 // any thread may read.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -145,6 +147,11 @@ class Machine {
   [[nodiscard]] const MachineOptions& options() const { return options_; }
 
  private:
+  // Commands that Apply reads before it executes the first of them: enough to wait for memory once
+  // and not for each, few enough for all they touch to stay in the nearest cache.
+  static constexpr size_t kCommandsAhead = 16;
+
+  void Prefetch(std::span<const EnvelopeCommand> commands) const;
   void Execute(const EnvelopeReader& envelope, EnvelopeCommand& command, uint32_t number,
                ReplySink* sink);
 
@@ -155,7 +162,7 @@ class Machine {
   Index applied_;
   uint64_t random_key_counter_ = 0;  // RANDOMKEY's choice; not state
   uint64_t counted_copies_ = 0;      // of this keyspace's snapshot, in stats_ already
-  EnvelopeCommand command_;          // reused by Apply
+  std::array<EnvelopeCommand, kCommandsAhead> commands_;  // reused by Apply
 };
 
 }  // namespace kvorum::store

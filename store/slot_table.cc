@@ -91,6 +91,26 @@ Record** SlotTable::Find(std::string_view key, uint64_t hash) const {
   return nullptr;
 }
 
+void SlotTable::Prefetch(uint64_t hash, unsigned step) const {
+  if (root_ == 0) return;
+  if (step == 0) {  // the only page, or the directory
+    __builtin_prefetch(reinterpret_cast<const void*>(root_ & ~uintptr_t{1}));
+  } else if (step == 1) {
+    if (has_directory())
+      __builtin_prefetch(&directory()->pages()[hash >> (64 - directory()->depth)]);
+  } else if (step == 2) {
+    const Page* const page = PageOf(hash);
+    __builtin_prefetch(page);
+    __builtin_prefetch(reinterpret_cast<const char*>(page) + 64);
+  } else {
+    const Page* const page = PageOf(hash);
+    const auto* const first = page->fingerprints();
+    const auto* const hit =
+        static_cast<const uint8_t*>(std::memchr(first, Fingerprint(hash), page->count));
+    if (hit != nullptr) __builtin_prefetch(page->records()[hit - first]);
+  }
+}
+
 size_t SlotTable::size() const {
   if (root_ == 0) return 0;
   return has_directory() ? directory()->count : reinterpret_cast<Page*>(root_)->count;

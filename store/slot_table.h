@@ -57,6 +57,10 @@ class SlotTable {
   // The place that holds the record of `key`, or nullptr. Valid until the next Insert or Erase; a
   // record of the same key may be stored through it.
   [[nodiscard]] Record** Find(std::string_view key, uint64_t hash) const;
+  // Asks the processor for what Find will touch, without waiting for it. Each step needs what the
+  // one before it asked for, so several keys are taken through step 0, then through step 1, ...
+  static constexpr unsigned kPrefetchSteps = 4;
+  void Prefetch(uint64_t hash, unsigned step) const;
   // The key must not be there. kSorted: many keys come in hash order (a load). Then the directory,
   // which grows with the number of records, is always too shallow for the first pages, and pages
   // that are never touched again would stay large; so when it doubles they are split at once.
