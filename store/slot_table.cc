@@ -96,8 +96,9 @@ void SlotTable::Prefetch(uint64_t hash, unsigned step) const {
   if (step == 0) {  // the only page, or the directory
     __builtin_prefetch(reinterpret_cast<const void*>(root_ & ~uintptr_t{1}));
   } else if (step == 1) {
-    if (has_directory())
-      __builtin_prefetch(&directory()->pages()[hash >> (64 - directory()->depth)]);
+    if (!has_directory()) return;
+    const Page* const& entry = directory()->pages()[hash >> (64 - directory()->depth)];
+    __builtin_prefetch(static_cast<const void*>(&entry));
   } else if (step == 2) {
     const Page* const page = PageOf(hash);
     __builtin_prefetch(page);
