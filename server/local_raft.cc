@@ -108,7 +108,7 @@ void Info(LocalCall& call) {
   fields.Add("leader", core.leader());
   fields.Add("voters", core.configuration().voters.size());
   fields.Add("learners", core.configuration().learners.size());
-  fields.Add("membership", MembershipOf(core, core.id()));
+  fields.Add("membership", call.node.Removed() ? "removed" : MembershipOf(core, core.id()));
   fields.Add("configuration_index", core.configuration_index());
   fields.AddBool("configuration_joint", core.configuration().IsJoint());
   fields.AddBool("may_vote", core.MayVote());

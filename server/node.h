@@ -215,6 +215,9 @@ class Node final : public replica::Clients, public replica::Transport {
   // not; a node that others know with another disk halts. An error: the disk failed.
   Result<std::string> Meet(disk::Acquaintances& met, NodeId other, uint64_t incarnation,
                            uint64_t knows_this_as);
+  // A member says that this node was removed: it was down then, and nobody gives it the log any
+  // more in which it stands.
+  void ToldRemoved(NodeId by);
   // This node has been removed for good.
   [[nodiscard]] bool Removed() const;
   // ---- the feature level (node_feature.cc) ------------------------------------------------------
@@ -415,6 +418,7 @@ class Node final : public replica::Clients, public replica::Transport {
   };
   std::optional<PeersStamp> peers_stamp_;
   Micros removed_at_ = 0;  // 0: it was not
+  NodeId removed_says_;    // who has told so; none: nobody has
   Carrier carrier_;
   ConsistencyWatch watch_;
   EventLog events_;

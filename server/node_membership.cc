@@ -31,7 +31,10 @@ std::optional<NodeAddress> Node::PlaceOf(NodeId id) const {
   return found == places_.end() ? std::nullopt : std::optional<NodeAddress>(found->second);
 }
 
+void Node::ToldRemoved(NodeId by) { removed_says_ = by; }
+
 bool Node::Removed() const {
+  if (removed_says_ != NodeId()) return true;
   const raft::Core& core = member_.core();
   return core.IsRemoved() && core.configuration_index() <= core.commit();
 }
@@ -129,9 +132,12 @@ void Node::NoticeMembership() {
   if (Removed() && removed_at_ == 0) {
     removed_at_ = now().boot_us;
     Happened({"removed", core.term(), {}});
-    seams_.host.Log(Host::Level::kWarning,
-                    "this node was removed from the cluster: it takes part no more and can be "
-                    "stopped; its id will not be used again");
+    std::string line =
+        "this node was removed from the cluster: it takes part no more and can be stopped; its id "
+        "will not be used again";
+    if (removed_says_ != NodeId())
+      line += " (node " + std::to_string(removed_says_.value()) + " says so)";
+    seams_.host.Log(Host::Level::kWarning, line);
     Unstall(Stall::kParked);
   }
 }

@@ -17,6 +17,10 @@ namespace kvorum::server {
 
 inline constexpr uint16_t kPeerProtocolVersion = 3;
 
+// What a listener says before it closes a link: the dialler was removed from the cluster. Nothing
+// else ever flows back.
+inline constexpr char kYouWereRemoved = 'R';
+
 enum class LinkKind : uint8_t {
   kControl = 1,  // votes, heartbeats, acknowledgements: small, never behind bulk
   kBulk = 2,     // entries, snapshots, carried commands

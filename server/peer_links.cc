@@ -153,7 +153,7 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
     if (kind_ == LinkKind::kBulk) links_.events_.up(peer_.id);
   }
 
-  // Nothing is ever heard on a dialled link but its end.
+  // Nothing is ever heard on a dialled link but its end, and why: see kYouWereRemoved.
   void WatchForReset() {
     socket_.async_wait(tcp::socket::wait_read,
                        [self = shared_from_this(), life = life_](const error_code&) {
@@ -164,6 +164,9 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
                          if (WouldBlock(failed)) {
                            self->WatchForReset();
                            return;
+                         }
+                         if (!failed && byte == kYouWereRemoved) {
+                           self->links_.events_.removed(self->peer_.id);
                          }
                          self->Reset();
                        });
@@ -308,13 +311,15 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
   }
 
   // Is this hello meant for this node, from a member of this cluster?
-  bool Welcome(std::string* why) const {
+  bool Welcome(std::string* why) {
     if (hello_.cluster_id != links_.cluster_id_) {
       *why = "another cluster's node";
     } else if (hello_.to != links_.config_.node_id) {
       *why = "a node that looks for node " + std::to_string(hello_.to.value());
     } else if (!links_.events_.admits(hello_.from)) {
       *why = "node " + std::to_string(hello_.from.value()) + ", which is no member";
+      error_code ignored;
+      socket_.write_some(boost::asio::buffer(&kYouWereRemoved, 1), ignored);
     } else {
       *why = links_.events_.meets(hello_);
     }

@@ -64,6 +64,11 @@ Reactor::Reactor(Config& config, uint64_t cluster_id)
               .announced = [this](NodeId peer,
                                   Address address) { node_->Announced(peer, std::move(address)); },
               .admits = [this](NodeId peer) { return node_->Admits(peer); },
+              .removed =
+                  [this](NodeId by) {
+                    EnsureTurn();
+                    node_->ToldRemoved(by);
+                  },
               .introduce =
                   [this](Hello& hello) {
                     hello.incarnation = acquaintances_->self();

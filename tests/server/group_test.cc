@@ -174,6 +174,16 @@ TEST_F(Group, ARemovedNodeSaysSoAndSendsItsClientsAway) {
   EXPECT_EQ(group_.at(leader_).node().Peers().size(), 1u);
 }
 
+// Its own log does not say so: it was down.
+TEST_F(Group, ANodeThatIsToldThatItWasRemovedSaysSo) {
+  EXPECT_FALSE(group_.at(follower_).node().Removed());
+  group_.at(follower_).node().ToldRemoved(NodeId(leader_));
+  group_.Advance(3'000'000);
+  const std::string info = Ask(follower_, "RAFT INFO");
+  EXPECT_NE(info.find("$10\r\nmembership\r\n$7\r\nremoved\r\n"), std::string::npos) << info;
+  EXPECT_EQ(group_.at(follower_).node().Peers().size(), 0u);
+}
+
 TEST_F(Group, WithoutALeaderTheLastOneIsStillNamed) {
   const std::string slots = Ask(follower_, "CLUSTER SLOTS");
   group_.Cut({NodeId(follower_)});
