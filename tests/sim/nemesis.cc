@@ -153,12 +153,6 @@ bool Nemesis::DisksAreLost() const {
 }
 
 void Nemesis::Change(raft::Change change, int tries) {
-  if (DisksAreLost()) {  // with fewer voters, those that are left could be too few
-    change.force = false;
-    const bool fewer =
-        change.kind == raft::Change::Kind::kRemove || change.kind == raft::Change::Kind::kDemote;
-    if (fewer && !world_.watcher().IsDamaged(change.id)) return;
-  }
   const NodeId leader = world_.Leader();
   const auto again = [this, change, tries] {
     if (tries > 0 && !stopped_) Later(60'000, [=, this] { Change(change, tries - 1); });
@@ -166,7 +160,14 @@ void Nemesis::Change(raft::Change change, int tries) {
   if (leader == NodeId()) return again();
   SimNode& node = world_.node(leader);
   node.Input([this, &node, change, again] {
-    const raft::ChangeResult result = node.node().member().ProposeChange(change);
+    raft::Change asked = change;
+    if (DisksAreLost()) {  // with fewer voters, those that are left could be too few
+      asked.force = false;
+      const bool fewer =
+          asked.kind == raft::Change::Kind::kRemove || asked.kind == raft::Change::Kind::kDemote;
+      if (fewer && !world_.watcher().IsDamaged(asked.id)) return;
+    }
+    const raft::ChangeResult result = node.node().member().ProposeChange(asked);
     const auto* error = std::get_if<raft::ChangeError>(&result);
     if (error == nullptr) return;
     world_.Trace("the change is refused: " + std::to_string(static_cast<int>(*error)));
