@@ -22,7 +22,7 @@ Status SegmentFiles::Adopt(const std::vector<uint64_t>& spares) {
     if (!file.ok()) return file.status();
     Result<uint64_t> size = file.value()->Size();
     if (!size.ok()) return size.status();
-    if (size.value() == segment_bytes_ && spares_.size() < spares_wanted_) {
+    if (size.value() == segment_bytes_ && spares_.size() < wanted_.most) {
       spares_.push_back(number);
     } else if (Status s = files_.Remove(path); !s.ok()) {
       return s;
@@ -76,7 +76,7 @@ Status SegmentFiles::Announce(uint64_t sequence) {
 Status SegmentFiles::Retire(uint64_t sequence, uint64_t file_bytes) {
   const std::string path = JoinPath(dir_, SegmentName(sequence));
   stats_.segments_dropped.Add();
-  if (file_bytes != segment_bytes_ || spares_.size() >= spares_wanted_) return files_.Remove(path);
+  if (file_bytes != segment_bytes_ || spares_.size() >= wanted_.most) return files_.Remove(path);
   const uint64_t number = next_spare_++;
   if (Status s = files_.Rename(path, JoinPath(dir_, SpareName(number))); !s.ok()) return s;
   spares_.push_back(number);
@@ -84,7 +84,7 @@ Status SegmentFiles::Retire(uint64_t sequence, uint64_t file_bytes) {
 }
 
 Result<bool> SegmentFiles::AddSpare() {
-  if (spares_.size() >= spares_wanted_) return false;
+  if (spares_.size() >= wanted_.ahead) return false;
   const uint64_t number = next_spare_++;
   const std::string path = JoinPath(dir_, SpareName(number));
   Result<std::unique_ptr<File>> file = CreateZeroed(path, segment_bytes_);

@@ -25,13 +25,13 @@ namespace kvorum::disk {
 
 class SegmentFiles {
  public:
-  SegmentFiles(Files& files, const std::string& dir, uint64_t segment_bytes, uint32_t spares_wanted,
+  struct Spares {
+    uint32_t ahead = 0;  // made when there are fewer
+    uint64_t most = 0;   // what retires beyond these is removed
+  };
+  SegmentFiles(Files& files, const std::string& dir, uint64_t segment_bytes, Spares wanted,
                WalStats& stats)
-      : files_(files),
-        dir_(dir),
-        segment_bytes_(segment_bytes),
-        spares_wanted_(spares_wanted),
-        stats_(stats) {}
+      : files_(files), dir_(dir), segment_bytes_(segment_bytes), wanted_(wanted), stats_(stats) {}
 
   // Takes over the spare files that are there, when they have the right size; others are removed.
   Status Adopt(const std::vector<uint64_t>& spares);
@@ -56,7 +56,7 @@ class SegmentFiles {
   Files& files_;
   const std::string& dir_;
   uint64_t segment_bytes_;
-  uint32_t spares_wanted_;
+  Spares wanted_;
   WalStats& stats_;
   std::vector<uint64_t> spares_;
   uint64_t next_spare_ = 1;

@@ -12,7 +12,8 @@ Wal::Wal(Files& files, std::string dir, const WalOptions& options)
     : files_(files),
       dir_(std::move(dir)),
       options_(options),
-      segment_files_(files, dir_, options.segment_bytes, options.spare_segments, stats_) {}
+      segment_files_(files, dir_, options.segment_bytes,
+                     {options.spare_segments, options.kept_segments}, stats_) {}
 
 Wal::~Wal() = default;
 

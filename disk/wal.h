@@ -62,7 +62,10 @@ namespace kvorum::disk {
 
 struct WalOptions {
   uint64_t segment_bytes = kDefaultSegmentBytes;  // rounded up to whole sectors
+  // Written with zeroes ahead of time, and kept at most of those that the log gives up: as many as
+  // it will want until it gives up some again, or each of them is written with zeroes anew.
   uint32_t spare_segments = kDefaultSpareSegments;
+  uint64_t kept_segments = kDefaultSpareSegments;
   NodeId node;
   uint64_t cluster_id = 0;
   GroupId group;

@@ -161,6 +161,27 @@ TEST(Wal, RestartsWithoutWritesDoNotPileUpDisk) {
   EXPECT_EQ(log.wal->segment_count(), 1u);
 }
 
+TEST(Wal, WhatALogGivesUpIsKeptForWhatItWillWant) {
+  for (const uint64_t kept : {2, 12}) {
+    TestLog log;
+    log.options.kept_segments = kept;
+    ASSERT_TRUE(log.Open().ok());
+    uint64_t created = 0;
+    uint64_t index = 0;
+    for (int cycle = 0; cycle < 4; ++cycle) {
+      created = log.wal->stats().segments_created.Get();
+      for (int i = 0; i < 40; ++i) {
+        ASSERT_TRUE(log.Write({SaveOf({MakeEntry(++index, 1, std::string(900, 'x'))})}).ok());
+        while (log.wal->PrepareSpare().value()) {
+        }
+      }
+      ASSERT_TRUE(log.wal->Compact(MetaAt(index, 1)).ok());
+    }
+    // In the last cycle nothing had to be written with zeroes.
+    EXPECT_EQ(log.wal->stats().segments_created.Get() == created, kept == 12) << kept;
+  }
+}
+
 TEST(Wal, SparesAreMadeAheadAndAFullDiskIsNoErrorThere) {
   TestLog log;
   ASSERT_TRUE(log.Open().ok());
