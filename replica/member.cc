@@ -36,7 +36,7 @@ Member::Member(const Options& options, raft::Restart restart, store::Machine& ma
       core_(options.raft, std::move(restart), now.boot_us),
       now_(now),
       seen_feature_(machine.feature_level()),
-      vote_barred_(!core_.MayVote()),
+      owed_(core_.MayVote() ? Index() : core_.vote_barrier()),
       snapshot_tried_at_(now.boot_us),
       health_(options.raft.heartbeat_us),
       saved_to_(core_.log().last_index()),
@@ -340,15 +340,14 @@ void Member::CarryOut() {
     Tell("snapshot-sending", {{"to", peer.value()}, {"index", core_.snapshot().index.value()}});
     streams_.Start(peer, core_.term(), core_.snapshot(), now_.boot_us);
   }
-  if (vote_barred_ == core_.MayVote()) {
-    vote_barred_ = !vote_barred_;
-    if (vote_barred_) {
-      seams_.disk.Owes(core_.vote_barrier());
-      Tell("lost-what-it-had", {{"index", core_.vote_barrier().value()}});
-    } else {
-      seams_.disk.CaughtUp();
-      Tell("votes-again", {{"index", core_.commit().value()}});
-    }
+  if (!core_.MayVote() && core_.vote_barrier() > owed_) {
+    owed_ = core_.vote_barrier();
+    seams_.disk.Owes(core_.vote_barrier());
+    Tell("lost-what-it-had", {{"index", owed_.value()}});
+  } else if (core_.MayVote() && owed_ != Index()) {
+    owed_ = Index();
+    seams_.disk.CaughtUp();
+    Tell("votes-again", {{"index", core_.commit().value()}});
   }
 }
 

@@ -243,7 +243,7 @@ class Member {
   store::FeatureLevel seen_feature_;
   FeaturePoll features_;
   bool halted_ = false;
-  bool vote_barred_;
+  Index owed_;  // the disk knows that so much must be regained before a vote; none: nothing
   bool snapshot_requested_ = false;
   Micros snapshot_tried_at_;
   std::vector<raft::Outgoing> after_turn_;  // once what this turn saves is durable

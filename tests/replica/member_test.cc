@@ -71,6 +71,10 @@ TEST(MemberDisk, WhoHasLostWhatItHadDoesNotVoteBeforeItHasItAgain) {
   node.Events();
   node.Receive(kPeer, raft::MatchLost{Term(1), Index(3)});
   EXPECT_EQ(node.Events(), "owes 3\n");
+  node.Receive(kPeer, raft::MatchLost{Term(1), Index(2)});
+  EXPECT_EQ(node.Events(), "") << "less than is owed";
+  node.Receive(kPeer, raft::MatchLost{Term(1), Index(4)});
+  EXPECT_EQ(node.Events(), "owes 4\n");
   node.Turn([] {}, 1'000'000);  // long enough that it would give its vote, and stand itself
   node.Receive(kOther, raft::Vote{Term(2), Index(9), Term(1), true});
   node.Persist();
@@ -78,7 +82,7 @@ TEST(MemberDisk, WhoHasLostWhatItHadDoesNotVoteBeforeItHasItAgain) {
     EXPECT_FALSE(reply.granted);
   }
   EXPECT_TRUE(node.Sent<raft::PreVote>(kOther).empty());
-  node.Receive(kOther, AppendOf(2, 1, 1, 3, {Noop(1, 2), Noop(2, 3)}));
+  node.Receive(kOther, AppendOf(2, 1, 1, 4, {Noop(1, 2), Noop(2, 3), Noop(2, 4)}));
   node.Persist();
   EXPECT_NE(node.Events().find("caught up\n"), std::string::npos);
   EXPECT_TRUE(node.member().core().MayVote());
