@@ -211,6 +211,7 @@ class Node final : public replica::Clients, public replica::Transport {
   // Whom it listens to. A stranger may belong to a configuration that is not here yet, unless it
   // was removed before this one.
   [[nodiscard]] bool Admits(NodeId id) const;
+  [[nodiscard]] bool WasRemoved(NodeId id) const;
   // Is `other` the node that was met under that id, and this the one that it has met? "" or why
   // not; a node that others know with another disk halts. An error: the disk failed.
   Result<std::string> Meet(disk::Acquaintances& met, NodeId other, uint64_t incarnation,

@@ -40,11 +40,15 @@ bool Node::Removed() const {
 }
 
 bool Node::Admits(NodeId id) const {
+  return id != NodeId() && id != config_.node_id && !WasRemoved(id);
+}
+
+bool Node::WasRemoved(NodeId id) const {
   // By what is committed: whoever leaves may lead until then.
   const raft::Core& core = member_.core();
   const raft::Configuration& committed = core.ConfigurationAt(core.commit());
-  if (id == NodeId() || id == config_.node_id) return false;
-  return committed.Contains(id) || id > committed.removed_up_to || core.ProgressOf(id) != nullptr;
+  return id != NodeId() && id <= committed.removed_up_to && !committed.Contains(id) &&
+         core.ProgressOf(id) == nullptr;
 }
 
 Result<std::string> Node::Meet(disk::Acquaintances& met, NodeId other, uint64_t incarnation,

@@ -318,8 +318,10 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
       *why = "a node that looks for node " + std::to_string(hello_.to.value());
     } else if (!links_.events_.admits(hello_.from)) {
       *why = "node " + std::to_string(hello_.from.value()) + ", which is no member";
-      error_code ignored;
-      socket_.write_some(boost::asio::buffer(&kYouWereRemoved, 1), ignored);
+      if (links_.events_.was_removed(hello_.from)) {
+        error_code ignored;
+        socket_.write_some(boost::asio::buffer(&kYouWereRemoved, 1), ignored);
+      }
     } else {
       *why = links_.events_.meets(hello_);
     }

@@ -43,6 +43,7 @@ class PeerLinks final : public PeerWire {
     std::function<void(NodeId)> up;                  // this node can speak to it
     std::function<void(NodeId, Address)> announced;  // what the peer says of itself
     std::function<bool(NodeId)> admits;              // may it speak to this node?
+    std::function<bool(NodeId)> was_removed;         // why it may not
     std::function<void(NodeId)> removed;             // it says that this one was removed
     // Fills in which disks these are, and judges what the other end says of them: "" or why not.
     std::function<void(Hello&)> introduce;

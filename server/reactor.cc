@@ -64,6 +64,7 @@ Reactor::Reactor(Config& config, uint64_t cluster_id)
               .announced = [this](NodeId peer,
                                   Address address) { node_->Announced(peer, std::move(address)); },
               .admits = [this](NodeId peer) { return node_->Admits(peer); },
+              .was_removed = [this](NodeId peer) { return node_->WasRemoved(peer); },
               .removed =
                   [this](NodeId by) {
                     EnsureTurn();

@@ -172,6 +172,10 @@ TEST_F(Group, ARemovedNodeSaysSoAndSendsItsClientsAway) {
             "(closed)");
   EXPECT_EQ(group_.at(follower_).node().Peers().size(), 0u);
   EXPECT_EQ(group_.at(leader_).node().Peers().size(), 1u);
+  // Whoever calls itself so is told; who claims to be the node itself is refused, and no more.
+  EXPECT_TRUE(group_.at(leader_).node().WasRemoved(NodeId(follower_)));
+  EXPECT_FALSE(group_.at(leader_).node().Admits(NodeId(leader_)));
+  EXPECT_FALSE(group_.at(leader_).node().WasRemoved(NodeId(leader_)));
 }
 
 // Its own log does not say so: it was down.
