@@ -75,8 +75,15 @@ const char* LogReplay::ApplyBase(const Record& record) {
     return nullptr;
   }
   if (record.base.index > last_index_) return "the start of the log is behind its end";
-  const std::optional<Term> term = TermAt(record.base.index);
-  if (term.has_value() && *term != record.base.term) return "a base of another term";
+  if (const std::optional<Term> term = TermAt(record.base.index); term.has_value()) {
+    if (*term != record.base.term) return "a base of another term";
+  } else {
+    // That entry was in a segment that is gone: its term is not known, only what it is between.
+    const Term after = entries_.empty() ? last_term_ : entries_.front().term;
+    if (record.base.term < base_.term || record.base.term > after) {
+      return "a base whose term does not fit between its neighbors";
+    }
+  }
   base_ = record.base;
   const auto kept = std::find_if(entries_.begin(), entries_.end(),
                                  [&](const raft::Entry& e) { return e.index > base_.index; });

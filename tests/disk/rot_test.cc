@@ -3,6 +3,7 @@
 // Scenarios 68-70, 72-74, 77, 83: damage to what was synced is never taken for a torn write.
 #include <gtest/gtest.h>
 
+#include "disk/log_reader.h"
 #include "tests/disk/log_model.h"
 
 namespace kvorum::disk {
@@ -328,6 +329,35 @@ TEST(Rot, AHeaderThatContradictsItselfIsDamaged) {
   EXPECT_FALSE(DecodeHeader(EncodeHeader(header), &read)) << "the term falls";
   header.last_index = Index(4);
   EXPECT_FALSE(DecodeHeader(EncodeHeader(header), &read)) << "ends before its base";
+}
+
+// The oldest segment begins behind its base: the terms of what is between are only bounded.
+TEST(Rot, ABaseWhoseTermIsNotKnownFitsBetweenItsNeighbors) {
+  const auto replay = [](uint64_t index, uint64_t term) {
+    SegmentHeader oldest;
+    oldest.base = MetaAt(4, 2);
+    oldest.last_index = Index(6);
+    oldest.last_term = Term(3);
+    LogReplay log;
+    log.Start(oldest, Index());
+    Record entry;
+    entry.type = RecordType::kEntry;
+    entry.index = Index(7);
+    entry.term = Term(4);
+    EXPECT_EQ(log.Apply(entry, 0), nullptr);
+    Record base;
+    base.type = RecordType::kBase;
+    base.base = MetaAt(index, term);
+    const char* wrong = log.Apply(base, 0);
+    return std::string(wrong == nullptr ? "" : wrong);
+  };
+  const std::string unfit = "a base whose term does not fit between its neighbors";
+  EXPECT_EQ(replay(5, 1), unfit) << "below the base before it";
+  EXPECT_EQ(replay(5, 2), "");
+  EXPECT_EQ(replay(5, 4), "");
+  EXPECT_EQ(replay(5, 5), unfit) << "above the first entry that is known";
+  EXPECT_EQ(replay(7, 3), "a base of another term");
+  EXPECT_EQ(replay(7, 4), "");
 }
 
 // Random bytes over the log: any answer is fine except a crash of the process or an invented entry.
