@@ -449,7 +449,10 @@ void HandOverFails(Lab& lab) {  // 21
     lab.Run(lab.ET(3));
     lab.network().Heal();
     lab.Run(100'000);
-    lab.Expect(lab.Ask(from, {"SET", "probe", lab.Unique()}, 1'000'000) == "+OK\r\n",
+    const uint64_t refused = lab.node(from).node().stats().park_timeouts.Get();
+    lab.Expect(lab.Ask(from, {"SET", "probe", lab.Unique()}, 1'000'000) == "+OK\r\n", "OK");
+    // A client that is refused asks another node, so its own OK says nothing.
+    lab.Expect(lab.node(from).node().stats().park_timeouts.Get() == refused,
                "its node goes on carrying");
   }
   lab.Run(2'500'000);  // longer than anything is in doubt

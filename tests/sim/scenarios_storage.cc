@@ -197,6 +197,36 @@ void TailLostUnderTheSameLeader(Lab& lab) {  // 72
              "it has caught up");
 }
 
+// The only other copy of what it has lost is away, so nobody can tell it, and a majority would be
+// there without that copy: only what it noted itself keeps it from voting.
+void TailLostAndTheOtherCopyAway(Lab& lab) {  // 72
+  lab.plan.snapshot_log_bytes = 1 << 20;
+  lab.plan.segment_bytes = 64 << 10;
+  const NodeId leader = lab.Begin();
+  const NodeId victim = lab.Others(leader)[0];
+  const NodeId behind = lab.Others(leader)[1];
+  lab.Isolate(behind);
+  for (int i = 0; i < 40; ++i) {
+    lab.Ask(leader, {"SET", "probe", std::string(200, 'x') + lab.Unique()});
+  }
+  lab.Kill(victim);
+  lab.world().watcher().Damaged(victim);
+  const std::string path = NewestSegment(lab.node(victim));
+  const std::string bytes = lab.node(victim).files().Contents(path);
+  lab.node(victim).files().Resize(path, UsedBytes(bytes) - 512 * (2 + lab.rng.Below(6)));
+  lab.node(victim).files().Resize(path, bytes.size());
+  lab.Kill(leader);
+  lab.network().Heal();
+  lab.Start(victim);
+  lab.Run(lab.ET(12));
+  lab.Expect(lab.leader() == NodeId(), "nobody leads: the newest entries are away");
+  lab.Start(leader);
+  lab.Run(lab.ET(12));
+  lab.Expect(lab.leader() != NodeId() && lab.node(victim).alive() &&
+                 lab.node(victim).node().member().core().MayVote(),
+             "it has caught up");
+}
+
 void MisdirectedWrite(Lab& lab) {  // 73
   Damage(
       lab,
@@ -445,6 +475,7 @@ constexpr Scenario kScenarios[] = {
     {71, "damaged snapshots of one node", FlippedBitInASnapshot},
     {72, "log shortened", ShortenedLog},
     {72, "a tail lost under a leader that stays", TailLostUnderTheSameLeader},
+    {72, "a tail lost while the only other copy is away", TailLostAndTheOtherCopyAway},
     {73, "misdirected write", MisdirectedWrite},
     {74, "missing segment, left-over files", MissingSegment},
     {75, "fsync fails once and the pages are clean", SyncFailsOnce},
