@@ -23,6 +23,8 @@ kvorum_need(absl_FOUND libabsl-dev)
 
 pkg_check_modules(XXHASH QUIET IMPORTED_TARGET libxxhash)
 kvorum_need(XXHASH_FOUND libxxhash-dev)
+pkg_check_modules(LZ4 QUIET IMPORTED_TARGET liblz4)
+kvorum_need(LZ4_FOUND liblz4-dev)
 
 find_package(prometheus-cpp QUIET)
 kvorum_need(prometheus-cpp_FOUND prometheus-cpp-dev)

@@ -39,8 +39,10 @@ inline constexpr uint32_t kSnapshotChunkBytes = 256 * 1024;
 inline constexpr uint32_t kMaxSnapshotChunkBytes = 1024 * 1024;
 // Dirty pages of a snapshot are synced this often, so that the last sync is short and the log's
 // syncs do not queue behind a gigabyte.
-inline constexpr uint64_t kSnapshotSyncBytes = uint64_t{16} << 20;
+inline constexpr uint64_t kSnapshotSyncBytes = uint64_t{1} << 20;
 inline constexpr size_t kSnapshotsKept = 2;
+// A snapshot that is removed is shortened by so much at a time.
+inline constexpr uint64_t kSnapshotRemoveBytes = uint64_t{16} << 20;
 
 // Zeroes are written ahead in pieces of this size.
 inline constexpr size_t kZeroPieceBytes = 1024 * 1024;

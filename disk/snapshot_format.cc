@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "disk/snapshot_format.h"
 
+#include <lz4.h>
+
+#include <algorithm>
+
+#include "base/check.h"
 #include "base/coding.h"
 #include "base/crc32c.h"
 #include "disk/files.h"
@@ -12,8 +17,8 @@ namespace {
 
 constexpr uint64_t kHeaderMagic = 0x50414E534D52564BULL;  // "KVRMSNAP"
 constexpr uint64_t kFooterMagic = 0x444E45534D52564BULL;  // "KVRMSEND"
-// Version 1 knew lists of voters only. It is read.
-constexpr uint32_t kVersion = 2;
+// Version 1 knew lists of voters only, version 2 had no packed chunks. They are read.
+constexpr uint32_t kVersion = 3;
 constexpr std::string_view kPrefix = "snapshot-";
 constexpr std::string_view kSuffix = ".snap";
 
@@ -73,11 +78,40 @@ bool DecodeFooter(std::string_view bytes, SnapshotFooter* footer) {
   return in.Done() && marked && magic && crc == Crc32c(0, bytes.substr(0, bytes.size() - 4));
 }
 
-uint32_t ChunkCrc(uint64_t number, std::string_view bytes) {
+uint32_t ChunkCrc(uint64_t number, uint32_t length, std::string_view bytes) {
   std::string seed;
   PutU64(seed, number);
-  PutU32(seed, static_cast<uint32_t>(bytes.size()));
+  PutU32(seed, length);
   return Crc32c(Crc32c(0, seed), bytes);
+}
+
+WrittenChunk EncodeChunk(uint64_t number, std::string_view content, std::string& packed) {
+  KV_CHECK(!content.empty() && content.size() <= kMaxSnapshotChunkBytes);
+  packed.clear();
+  PutU32(packed, static_cast<uint32_t>(content.size()));
+  const size_t prefix = packed.size();
+  const size_t most = content.size() - content.size() / 8;
+  packed.resize(prefix + most);
+  const int bytes = LZ4_compress_default(content.data(), packed.data() + prefix,
+                                         static_cast<int>(content.size()), static_cast<int>(most));
+  packed.resize(prefix + static_cast<size_t>(std::max(bytes, 0)));
+  WrittenChunk chunk;
+  chunk.bytes = bytes > 0 ? std::string_view(packed) : content;
+  const uint32_t length =
+      static_cast<uint32_t>(chunk.bytes.size()) | (bytes > 0 ? kChunkPacked : 0);
+  PutU32(chunk.header, length);
+  PutU32(chunk.header, ChunkCrc(number, length, chunk.bytes));
+  return chunk;
+}
+
+bool UnpackChunk(std::string_view bytes, std::string& content) {
+  Reader in(bytes);
+  const uint32_t length = in.U32();
+  if (!in.ok() || length == 0 || length > kMaxSnapshotChunkBytes) return false;
+  const std::string_view block = bytes.substr(4);
+  content.resize(length);
+  return LZ4_decompress_safe(block.data(), content.data(), static_cast<int>(block.size()),
+                             static_cast<int>(length)) == static_cast<int>(length);
 }
 
 std::string SnapshotName(const raft::SnapshotMeta& meta) {

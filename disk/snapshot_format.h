@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The fixed parts of a snapshot file (docs/formats/snapshot-file.md).
+// The parts of a snapshot file (docs/formats/snapshot-file.md).
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,8 @@ struct SnapshotFooter {
 
 // u32 length, u32 checksum.
 inline constexpr uint64_t kChunkHeaderBytes = 8;
+// In the length of a chunk: its bytes are u32 content length and an LZ4 block.
+inline constexpr uint32_t kChunkPacked = 0x8000'0000;
 // A chunk header of zero length, then the fields and their checksum.
 inline constexpr uint64_t kFooterBytes = kChunkHeaderBytes + 8 + 8 + 4 + 8 + 4;
 // Everything of the header before the voters.
@@ -37,8 +39,19 @@ bool DecodeSnapshotHeader(std::string_view bytes, SnapshotHeader* header);
 std::string EncodeFooter(const SnapshotFooter& footer);
 bool DecodeFooter(std::string_view bytes, SnapshotFooter* footer);
 
-// Seeded with the chunk's number: a chunk in another's place does not verify.
-uint32_t ChunkCrc(uint64_t number, std::string_view bytes);
+// Seeded with the chunk's number: a chunk in another's place does not verify. `length` as written,
+// with kChunkPacked.
+uint32_t ChunkCrc(uint64_t number, uint32_t length, std::string_view bytes);
+
+// The chunk with its header, in two pieces. `packed` is room for the second when it is packed,
+// which it is if that saves an eighth.
+struct WrittenChunk {
+  std::string header;
+  std::string_view bytes;
+};
+WrittenChunk EncodeChunk(uint64_t number, std::string_view content, std::string& packed);
+// What the bytes of a packed chunk stand for; false: they are not of one.
+bool UnpackChunk(std::string_view bytes, std::string& content);
 
 std::string SnapshotName(const raft::SnapshotMeta& meta);
 bool ParseSnapshotName(std::string_view name, raft::SnapshotMeta* meta);

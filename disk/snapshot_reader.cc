@@ -55,20 +55,26 @@ Result<bool> SnapshotReader::Next(std::string& chunk) {
     done_ = true;
     return false;
   }
-  if (length > kMaxSnapshotChunkBytes || length > size_ - offset_ - kChunkHeaderBytes) {
+  const uint32_t bytes = length & ~kChunkPacked;
+  if (bytes > kMaxSnapshotChunkBytes || bytes > size_ - offset_ - kChunkHeaderBytes) {
     return Corrupt("not the length of a chunk");
   }
-  if (Status s = ReadExactly(*file_, offset_ + kChunkHeaderBytes, length, chunk); !s.ok()) {
-    return s;
-  }
-  if (crc != ChunkCrc(chunks_, chunk)) {
+  const bool packed = (length & kChunkPacked) != 0;
+  std::string& read = packed ? packed_ : chunk;
+  read.clear();
+  if (Status s = ReadExactly(*file_, offset_ + kChunkHeaderBytes, bytes, read); !s.ok()) return s;
+  if (crc != ChunkCrc(chunks_, length, read)) {
     chunk.clear();
     return Corrupt("the checksum of chunk " + std::to_string(chunks_) + " does not match");
   }
+  if (packed && !UnpackChunk(packed_, chunk)) {
+    chunk.clear();
+    return Corrupt("chunk " + std::to_string(chunks_) + " cannot be unpacked");
+  }
   ++chunks_;
-  content_bytes_ += length;
+  content_bytes_ += chunk.size();
   content_crc_ = Crc32c(content_crc_, chunk);
-  offset_ += kChunkHeaderBytes + length;
+  offset_ += kChunkHeaderBytes + bytes;
   return true;
 }
 

@@ -11,6 +11,8 @@ namespace kvorum::disk {
 namespace {
 
 constexpr std::string_view kTemporarySuffix = ".tmp";
+constexpr std::string_view kOutgoingSuffix = ".outgoing.tmp";
+static_assert(kOutgoingSuffix.ends_with(kTemporarySuffix));
 
 bool Newer(const raft::SnapshotMeta& a, const raft::SnapshotMeta& b) {
   return a.index != b.index ? a.index > b.index : a.term > b.term;
@@ -166,26 +168,59 @@ Status SnapshotStore::ReadRaw(const raft::SnapshotMeta& meta, uint64_t offset, u
   return ReadExactly(*file.value(), offset, std::min(n, size.value() - offset), out);
 }
 
-Status SnapshotStore::Prune() {
-  bool removed = false;
-  while (snapshots_.size() > kSnapshotsKept) {
-    if (Status s = files_.Remove(PathOf(snapshots_.back())); !s.ok()) return s;
+Result<bool> SnapshotStore::PruneSome() {
+  if (!outgoing_.empty()) return ShortenOutgoing();
+  if (snapshots_.size() > kSnapshotsKept) {
+    // Under its temporary name it is nobody's snapshot any more, and removed at the next start.
+    const std::string path = PathOf(snapshots_.back());
+    if (Status s = files_.Rename(path, path + std::string(kOutgoingSuffix)); !s.ok()) return s;
+    outgoing_ = path + std::string(kOutgoingSuffix);
     snapshots_.pop_back();
     sizes_.pop_back();
+    return true;
+  }
+  if (snapshots_.size() < kSnapshotsKept) return false;
+  if (Status s = RemoveDamaged(); !s.ok()) return s;
+  return false;
+}
+
+Result<bool> SnapshotStore::ShortenOutgoing() {
+  Result<std::unique_ptr<File>> file = files_.Open(outgoing_, OpenMode::kReadWrite);
+  if (!file.ok()) return file.status();
+  Result<uint64_t> size = file.value()->Size();
+  if (!size.ok()) return size.status();
+  if (size.value() > kSnapshotRemoveBytes) {
+    const Status cut = file.value()->Truncate(size.value() - kSnapshotRemoveBytes);
+    if (!cut.ok()) return cut;
+    return true;
+  }
+  if (Status s = files_.Remove(outgoing_); !s.ok()) return s;
+  outgoing_.clear();
+  const Status synced = files_.SyncDir(dir_);
+  if (!synced.ok()) return synced;
+  return true;
+}
+
+// Damaged files were kept to be looked at; behind two good ones nobody needs them.
+Status SnapshotStore::RemoveDamaged() {
+  Result<std::vector<std::string>> names = files_.List(dir_);
+  if (!names.ok()) return names.status();
+  bool removed = false;
+  for (const std::string& name : names.value()) {
+    raft::SnapshotMeta named;
+    if (!ParseSnapshotName(name, &named) || !Newer(snapshots_.back(), named)) continue;
+    if (Status s = files_.Remove(JoinPath(dir_, name)); !s.ok()) return s;
     removed = true;
   }
-  if (snapshots_.size() == kSnapshotsKept) {
-    // Damaged files were kept to be looked at; behind two good ones nobody needs them.
-    Result<std::vector<std::string>> names = files_.List(dir_);
-    if (!names.ok()) return names.status();
-    for (const std::string& name : names.value()) {
-      raft::SnapshotMeta named;
-      if (!ParseSnapshotName(name, &named) || !Newer(snapshots_.back(), named)) continue;
-      if (Status s = files_.Remove(JoinPath(dir_, name)); !s.ok()) return s;
-      removed = true;
-    }
-  }
   return removed ? files_.SyncDir(dir_) : Status::Ok();
+}
+
+Status SnapshotStore::Prune() {
+  for (;;) {
+    const Result<bool> more = PruneSome();
+    if (!more.ok()) return more.status();
+    if (!more.value()) return Status::Ok();
+  }
 }
 
 uint64_t SnapshotStore::bytes() const {

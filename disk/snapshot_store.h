@@ -51,6 +51,7 @@ class SnapshotWriter {
   std::string temporary_;
   std::unique_ptr<File> file_;
   std::string chunk_;
+  std::string packed_;
   uint64_t offset_ = 0;
   uint64_t unsynced_bytes_ = 0;
   uint64_t chunks_ = 0;
@@ -87,6 +88,7 @@ class SnapshotReader {
 
   std::unique_ptr<File> file_;
   std::string path_;
+  std::string packed_;
   raft::SnapshotMeta meta_;
   uint64_t cluster_id_ = 0;
   uint64_t size_ = 0;
@@ -159,7 +161,10 @@ class SnapshotStore {
   Status ReadRaw(const raft::SnapshotMeta& meta, uint64_t offset, uint64_t n, std::string& out);
   Result<std::unique_ptr<SnapshotReceiver>> Receive(const raft::SnapshotMeta& meta);
 
-  // Removes all but the two newest, and damaged files older than those.
+  // Removes all but the two newest, and damaged files older than those. PruneSome does a part that
+  // is short for any size of file, and says whether there is more: a gigabyte that is given back at
+  // once keeps the disk from the log for a tenth of a second (its blocks are discarded).
+  Result<bool> PruneSome();
   Status Prune();
   [[nodiscard]] uint64_t bytes() const;  // of all listed files
   [[nodiscard]] const std::string& note() const { return note_; }
@@ -173,12 +178,15 @@ class SnapshotStore {
   Status Scan();
   Status Publish(const std::string& temporary, const raft::SnapshotMeta& meta, uint64_t bytes);
   [[nodiscard]] std::string PathOf(const raft::SnapshotMeta& meta) const;
+  Result<bool> ShortenOutgoing();
+  Status RemoveDamaged();
 
   Files& files_;
   std::string dir_;
   uint64_t cluster_id_;
   std::vector<raft::SnapshotMeta> snapshots_;  // newest first
   std::vector<uint64_t> sizes_;                // of the files, same order
+  std::string outgoing_;                       // the temporary name of one that is being removed
   std::string note_;
 };
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/coding.h"
 #include "base/crc32c.h"
 #include "disk/limits.h"
 #include "disk/snapshot_format.h"
@@ -45,16 +44,14 @@ Status SnapshotWriter::Add(std::string_view bytes) {
 
 Status SnapshotWriter::FlushChunk() {
   if (chunk_.empty()) return Status::Ok();
-  std::string header;
-  PutU32(header, static_cast<uint32_t>(chunk_.size()));
-  PutU32(header, ChunkCrc(chunks_, chunk_));
-  const std::string_view pieces[] = {header, chunk_};
+  const WrittenChunk written = EncodeChunk(chunks_, chunk_, packed_);
+  const std::string_view pieces[] = {written.header, written.bytes};
   if (Status s = file_->WriteAt(offset_, pieces); !s.ok()) return s;
   ++chunks_;
   content_bytes_ += chunk_.size();
   content_crc_ = Crc32c(content_crc_, chunk_);
-  offset_ += header.size() + chunk_.size();
-  unsynced_bytes_ += header.size() + chunk_.size();
+  offset_ += written.header.size() + written.bytes.size();
+  unsynced_bytes_ += written.header.size() + written.bytes.size();
   chunk_.clear();
   if (unsynced_bytes_ < kSnapshotSyncBytes) return Status::Ok();
   unsynced_bytes_ = 0;

@@ -18,6 +18,8 @@ inline constexpr size_t kApplyEntriesPerTurn = 4096;
 inline constexpr size_t kSnapshotBytesPerTurn = size_t{128} << 10;
 // Serialized and not yet written: beyond it the snapshot waits for its thread.
 inline constexpr size_t kSnapshotJobsInFlight = 8;
+// Handed over and written before the snapshot may rest, to leave the disk to the log.
+inline constexpr size_t kSnapshotRoundBytes = size_t{1} << 20;
 
 // Streaming a snapshot to a follower.
 inline constexpr size_t kSnapshotPieceBytes = size_t{256} << 10;

@@ -113,7 +113,7 @@ bool Member::WantsTurn() const {
 }
 
 Micros Member::NextWakeup() const {
-  Micros next = std::min(core_.NextWakeup(), streams_.NextWakeup());
+  Micros next = std::min({core_.NextWakeup(), streams_.NextWakeup(), taker_.NextWakeup()});
   if (!proposals_.empty()) {
     next = std::min(next, proposals_.front().at + options_.indoubt_timeout_us);
   }
@@ -561,7 +561,7 @@ void Member::MaybeTakeSnapshot() {
   snapshot_requested_ = false;
   snapshot_tried_at_ = now_.boot_us;
   const Index index = machine_.applied();
-  taker_.Begin({index, log.TermAt(index), core_.ConfigurationAt(index)});
+  taker_.Begin({index, log.TermAt(index), core_.ConfigurationAt(index)}, now_.boot_us);
 }
 
 void Member::OnSnapshotWritten(const raft::SnapshotMeta& meta) {

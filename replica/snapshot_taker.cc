@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replica/snapshot_taker.h"
 
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -16,10 +17,12 @@ SnapshotTaker::SnapshotTaker(store::Machine& machine, disk::SnapshotStore& snaps
       background_(background),
       written_(std::move(written)) {}
 
-void SnapshotTaker::Begin(const raft::SnapshotMeta& meta) {
+void SnapshotTaker::Begin(const raft::SnapshotMeta& meta, Micros now) {
   KV_CHECK(!running() && meta.index == machine_.applied());
   run_ = std::make_shared<Run>();
   run_->meta = meta;
+  run_->round_at = now;
+  run_->round_index = meta.index;
   machine_.BeginSnapshot();
   run_->jobs = 1;
   background_.Run(
@@ -35,42 +38,100 @@ void SnapshotTaker::Begin(const raft::SnapshotMeta& meta) {
 }
 
 bool SnapshotTaker::WantsTurn() const {
-  return run_ != nullptr && !run_->serialized && run_->jobs < kSnapshotJobsInFlight;
+  if (run_ == nullptr || run_->rests_until) return false;
+  switch (run_->phase) {
+    case Phase::kSerializing:
+      return run_->jobs < kSnapshotJobsInFlight && run_->round_bytes < kSnapshotRoundBytes;
+    case Phase::kFinishing:
+      return false;
+    case Phase::kPruning:
+      return run_->jobs == 0;
+  }
+  return false;
+}
+
+Micros SnapshotTaker::NextWakeup() const {
+  return run_ != nullptr && run_->rests_until ? *run_->rests_until
+                                              : std::numeric_limits<Micros>::max();
 }
 
 void SnapshotTaker::Step(Micros now) {
+  if (run_ == nullptr) return;
+  EndRound(now);
   if (!WantsTurn()) return;
+  if (run_->phase == Phase::kSerializing) {
+    Serialize(now);
+  } else {
+    Prune();
+  }
+}
+
+void SnapshotTaker::EndRound(Micros now) {
+  Run& run = *run_;
+  if (run.rests_until) {
+    if (now < *run.rests_until) return;
+    run.rests_until.reset();
+  } else {
+    const bool over = run.round_bytes >= kSnapshotRoundBytes || run.phase == Phase::kPruning;
+    if (!over || run.jobs > 0) return;
+    if (machine_.applied() != run.round_index) run.rests_until = now + (now - run.round_at);
+  }
+  run.round_at = now;
+  run.round_index = machine_.applied();
+  run.round_bytes = 0;
+}
+
+void SnapshotTaker::Serialize(Micros now) {
   auto chunk = std::make_shared<std::string>();
-  run_->serialized = !machine_.SnapshotStep(kSnapshotBytesPerTurn, *chunk);
+  const bool more = machine_.SnapshotStep(kSnapshotBytesPerTurn, *chunk);
   run_->bytes += chunk->size();
+  run_->round_bytes += chunk->size();
   ++run_->jobs;
   background_.Run(
       [run = run_, chunk] {
         if (run->status.ok()) run->status = run->writer->Add(*chunk);
       },
       [run = run_] { --run->jobs; });
-  if (run_->serialized) Finish(run_, now);
+  if (!more) Finish(run_, now);
 }
 
 void SnapshotTaker::Finish(const std::shared_ptr<Run>& run, Micros now) {
+  run->phase = Phase::kFinishing;
   background_.Run(
-      [run, &snapshots = snapshots_] {
+      [run] {
         if (run->status.ok()) run->status = run->writer->Finish();
         run->writer.reset();  // removes an unfinished file
-        if (run->status.ok()) run->status = snapshots.Prune();
       },
       [this, run, now] {
-        if (run_ == run) run_.reset();
-        last_failed_ = !run->status.ok();
-        if (last_failed_) {
-          stats_.failed.Add();
-          return;
-        }
+        if (!run->status.ok()) return End(run);
+        run->phase = Phase::kPruning;
         stats_.taken.Add();
         stats_.bytes.Set(static_cast<int64_t>(run->bytes));
         stats_.finished_at.Set(now);
         written_(run->meta);
       });
+}
+
+// One part of what the new snapshot has made superfluous.
+void SnapshotTaker::Prune() {
+  auto more = std::make_shared<bool>();
+  ++run_->jobs;
+  background_.Run(
+      [run = run_, more, &snapshots = snapshots_] {
+        const Result<bool> pruned = snapshots.PruneSome();
+        run->status = pruned.status();
+        *more = pruned.ok() && pruned.value();
+      },
+      [this, run = run_, more] {
+        --run->jobs;
+        if (!*more) End(run);
+      });
+}
+
+void SnapshotTaker::End(const std::shared_ptr<Run>& run) {
+  last_failed_ = !run->status.ok();
+  if (last_failed_) stats_.failed.Add();
+  if (run_ == run) run_.reset();
 }
 
 void SnapshotTaker::Abort() {

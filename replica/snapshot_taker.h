@@ -3,10 +3,15 @@
 // Writes a snapshot of the running state machine: a slice is serialized each turn, on the member's
 // thread, and handed to the background thread, which writes the file. Writes go on meanwhile; the
 // machine saves what they are about to change (store/machine.h). Nothing is copied wholesale.
+//
+// The disk is the log's, too: after each round, kSnapshotRoundBytes handed over and written, the
+// snapshot rests for as long as the round took, if the log has grown meanwhile. So writes keep half
+// of the disk, however fast it is, and a snapshot that nobody is disturbed by does not wait.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/stats.h"
@@ -32,11 +37,13 @@ class SnapshotTaker {
 
   [[nodiscard]] bool running() const { return run_ != nullptr; }
   // `meta` describes the machine as it stands. Not while running.
-  void Begin(const raft::SnapshotMeta& meta);
+  void Begin(const raft::SnapshotMeta& meta, Micros now);
   // Once a turn.
   void Step(Micros now);
   // There is something to serialize and room for it.
   [[nodiscard]] bool WantsTurn() const;
+  // When a rest ends; the end of time outside of one.
+  [[nodiscard]] Micros NextWakeup() const;
   // The machine's state was replaced: what was written so far is of no use.
   void Abort();
   // The newest attempt could not be written.
@@ -44,15 +51,25 @@ class SnapshotTaker {
   [[nodiscard]] const TakerStats& stats() const { return stats_; }
 
  private:
+  enum class Phase : uint8_t { kSerializing, kFinishing, kPruning };
   struct Run {
     raft::SnapshotMeta meta;
     std::unique_ptr<disk::SnapshotWriter> writer;  // background jobs only
     Status status;                                 // background jobs, read in their `done`
     uint64_t bytes = 0;
     size_t jobs = 0;  // in flight
-    bool serialized = false;
+    Phase phase = Phase::kSerializing;
+    // The round: since when, at which index of the machine, what was handed over.
+    Micros round_at = 0;
+    Index round_index;
+    size_t round_bytes = 0;
+    std::optional<Micros> rests_until;
   };
 
+  void EndRound(Micros now);
+  void Serialize(Micros now);
+  void Prune();
+  void End(const std::shared_ptr<Run>& run);
   void Finish(const std::shared_ptr<Run>& run, Micros now);
 
   store::Machine& machine_;

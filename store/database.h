@@ -98,6 +98,9 @@ class Database {
     });
     if (position.hash == 0) NextSlot(position);
   }
+  // Asks the processor for the records of the next `pages` pages, without waiting for any:
+  // VisitPage alone waits for one after the other.
+  void PrefetchPages(Position position, size_t pages) const;
   template <class Visit>
   void ForEachInSlots(uint32_t first, uint32_t end, Visit visit) const {
     if (slots_ == nullptr) return;

@@ -127,6 +127,11 @@ class Record {
   // Replaces a string's value in place if it fits without wasting much; false: nothing changed.
   bool AssignInPlace(const Value& value);
 
+  // Asks the processor for what a short record holds, without waiting for it.
+  void Prefetch() const {
+    __builtin_prefetch(this);
+    __builtin_prefetch(Bytes() + kCacheLineBytes);
+  }
   [[nodiscard]] uint16_t epoch() const { return epoch_; }
   void set_epoch(uint16_t epoch) { epoch_ = epoch; }
   // What was asked of the allocator.
@@ -137,6 +142,7 @@ class Record {
 
  private:
   static constexpr uint8_t kHasDeadline = 0x80;
+  static constexpr size_t kCacheLineBytes = 64;
 
   Record() = default;
   static Record* Allocate(std::string_view key, size_t value_bytes, std::optional<UnixMs> deadline,

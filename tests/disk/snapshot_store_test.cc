@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/coding.h"
+#include "base/crc32c.h"
 #include "disk/limits.h"
 #include "disk/snapshot_format.h"
 #include "tests/disk/log_model.h"
@@ -73,6 +75,92 @@ TEST(SnapshotStore, RoundTripOfEveryShape) {
   EXPECT_EQ(files.List(kDir).value().size(), 2u);
   EXPECT_EQ(MustOpen(files)->List(), store->List());
   EXPECT_EQ(store->bytes(), files.UsedBytes());
+}
+
+TEST(SnapshotStore, WhatRepeatsIsPacked) {
+  MemoryFiles files;
+  auto store = MustOpen(files);
+  std::string content;
+  while (content.size() < 3 * kSnapshotChunkBytes)
+    content += "session:" + ContentOf(content.size(), 1);
+  ASSERT_TRUE(WriteSnapshot(*store, MetaAt(1, 1), content).ok());
+  EXPECT_LT(store->bytes(), content.size() / 2);
+  EXPECT_EQ(ReadSnapshot(*store, MetaAt(1, 1)).value(), content);
+  const std::string noise = ContentOf(7, 2 * kSnapshotChunkBytes);
+  ASSERT_TRUE(WriteSnapshot(*store, MetaAt(2, 1), noise).ok());
+  EXPECT_GT(files.Contents(PathOf(MetaAt(2, 1))).size(), noise.size());
+  EXPECT_LT(files.Contents(PathOf(MetaAt(2, 1))).size(), noise.size() + 200);
+}
+
+TEST(SnapshotStore, FilesOfVersion2AreRead) {
+  MemoryFiles files;
+  auto store = MustOpen(files);
+  const std::string noise = ContentOf(3, 300000);  // nothing to pack: as version 2 wrote it
+  ASSERT_TRUE(WriteSnapshot(*store, MetaAt(2, 1), noise).ok());
+  const std::string path = PathOf(MetaAt(2, 1));
+  std::string header =
+      files.Contents(path).substr(0, EncodeSnapshotHeader({kTestCluster, MetaAt(2, 1)}).size() - 4);
+  header[8] = 2;
+  PutU32(header, Crc32c(0, header));
+  files.PutAt(path, 0, header);
+  EXPECT_EQ(ReadSnapshot(*MustOpen(files), MetaAt(2, 1)).value(), noise);
+}
+
+TEST(SnapshotStore, APackedChunkThatIsNoneIsRefused) {
+  std::string packed;
+  std::string content;
+  const std::string text(1000, 'x');
+  const WrittenChunk chunk = EncodeChunk(0, text, packed);
+  ASSERT_EQ(chunk.bytes.data(), packed.data()) << "it is packed";
+  ASSERT_TRUE(UnpackChunk(packed, content));
+  EXPECT_EQ(content, text);
+  const std::string block = packed.substr(4);
+  const auto with_length = [&](uint32_t length) {
+    std::string bytes;
+    PutU32(bytes, length);
+    return bytes + block;
+  };
+  EXPECT_FALSE(UnpackChunk("", content));
+  EXPECT_FALSE(UnpackChunk("abc", content));
+  EXPECT_FALSE(UnpackChunk(with_length(0), content));
+  EXPECT_FALSE(UnpackChunk(with_length(999), content));
+  EXPECT_FALSE(UnpackChunk(with_length(1001), content));
+  EXPECT_FALSE(UnpackChunk(with_length(kMaxSnapshotChunkBytes + 1), content));
+  EXPECT_FALSE(UnpackChunk(with_length(UINT32_MAX), content));
+  for (size_t cut = 0; cut < packed.size(); ++cut) {
+    EXPECT_FALSE(UnpackChunk(std::string_view(packed).substr(0, cut), content)) << cut;
+  }
+}
+
+// A large file is given back piece by piece; a crash in between leaves nothing that counts.
+TEST(SnapshotStore, AnOldOneIsRemovedInShortSteps) {
+  MemoryFiles files;
+  auto store = MustOpen(files);
+  const std::string noise = ContentOf(1, kSnapshotChunkBytes);
+  Result<std::unique_ptr<SnapshotWriter>> writer = store->Create(MetaAt(1, 1));
+  ASSERT_TRUE(writer.ok());
+  for (uint64_t bytes = 0; bytes < 2 * kSnapshotRemoveBytes; bytes += noise.size()) {
+    ASSERT_TRUE(writer.value()->Add(noise).ok());
+  }
+  ASSERT_TRUE(writer.value()->Finish().ok());
+  ASSERT_TRUE(WriteSnapshot(*store, MetaAt(2, 1), "second").ok());
+  EXPECT_FALSE(store->PruneSome().value()) << "two are kept";
+  ASSERT_TRUE(WriteSnapshot(*store, MetaAt(3, 1), "third").ok());
+  int steps = 0;
+  for (bool more = true; more; ++steps) {
+    const uint64_t before = files.UsedBytes();
+    const Result<bool> pruned = store->PruneSome();
+    ASSERT_TRUE(pruned.ok()) << pruned.status().message();
+    more = pruned.value();
+    EXPECT_LE(before - files.UsedBytes(), kSnapshotRemoveBytes);
+    EXPECT_EQ(store->List(), (std::vector{MetaAt(3, 1), MetaAt(2, 1)}));
+    MemoryFiles restarted;
+    restarted.Restore(*files.Save());
+    EXPECT_EQ(MustOpen(restarted)->List(), store->List());
+    EXPECT_EQ(restarted.List(kDir).value().size(), 2U);
+  }
+  EXPECT_EQ(steps, 5) << "renamed, cut twice, removed, nothing left";
+  EXPECT_EQ(files.List(kDir).value().size(), 2U);
 }
 
 TEST(SnapshotStore, Scenario53CrashAtEveryStepLeavesTheOldOrTheNewOne) {

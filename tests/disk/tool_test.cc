@@ -73,7 +73,11 @@ class Script {
     const uint64_t term = Number(in);
     auto store = SnapshotStore::Open(log_.files, "node", kTestCluster).value();
     auto writer = store->Create(MetaAt(index, term)).value();
-    (void)writer->Add(std::string(Number(in), 's'));
+    // Nothing in it repeats: how much a library packs is not of interest here.
+    std::string content(Number(in), '\0');
+    Rng rng(index);
+    for (char& c : content) c = static_cast<char>(rng.Next());
+    (void)writer->Add(content);
     return Say(writer->Finish());
   }
   std::string Tool(std::istream& in) {

@@ -94,7 +94,8 @@ void TestMember::RunJobs() {
 void TestMember::Settle() {
   Turn([] {});
   for (int turn = 0; turn < 1000; ++turn) {
-    if (background_.idle() && saves_.empty() && !member_->WantsTurn()) return;
+    const bool rests = member_->taker().running();
+    if (background_.idle() && saves_.empty() && !member_->WantsTurn() && !rests) return;
     Persist();
     RunJobs();
   }

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
+#include "replica/limits.h"
 #include "tests/replica/member_fixture.h"
 
 namespace kvorum::replica {
@@ -102,6 +104,61 @@ TEST_F(MemberSnapshot, OnRequest) {
   EXPECT_FALSE(node_.member().taker().running());
 }
 
+class MemberSnapshotRests : public ::testing::Test {
+ protected:
+  // Three rounds, and a bit.
+  MemberSnapshotRests() {
+    node_.Settle();
+    for (size_t bytes = 0; bytes < 3 * kSnapshotRoundBytes; bytes += kValueBytes) {
+      Write(std::string(kValueBytes, 'v'));
+    }
+    node_.member().RequestSnapshot();
+    node_.Turn();
+    began_ = node_.now().boot_us;
+  }
+  void Write(const std::string& value) {
+    const std::string key = "key" + std::to_string(++written_);
+    node_.Turn([&] { ASSERT_FALSE(node_.Propose(1, {"SET", key, value})); });
+    node_.Persist();
+  }
+  [[nodiscard]] bool resting() {
+    return node_.member().taker().NextWakeup() != std::numeric_limits<Micros>::max();
+  }
+
+  static constexpr size_t kValueBytes = size_t{300} << 10;
+  TestMember node_{{.voters = 1}};
+  int written_ = 0;
+  Micros began_ = 0;
+};
+
+TEST_F(MemberSnapshotRests, AfterEachRoundForAsLongAsItTookWhileTheLogGrows) {
+  while (!resting()) {
+    Write("small");
+    ASSERT_TRUE(node_.member().taker().running());
+    if (!resting()) node_.RunJobs();
+  }
+  const Micros now = node_.now().boot_us;
+  EXPECT_EQ(node_.member().taker().NextWakeup() - now, now - began_);
+  EXPECT_EQ(node_.member().NextWakeup(), node_.member().taker().NextWakeup());
+  EXPECT_FALSE(node_.member().WantsTurn());
+  while (node_.now().boot_us + 1'000 < node_.member().taker().NextWakeup()) {
+    node_.Turn();
+    ASSERT_FALSE(node_.member().WantsTurn());
+  }
+  node_.Turn();
+  EXPECT_FALSE(resting());
+  node_.Settle();
+  EXPECT_EQ(node_.member().taker().stats().taken.Get(), 1U);
+}
+
+TEST_F(MemberSnapshotRests, NeverWhenNobodyWrites) {
+  while (node_.member().taker().running()) {
+    node_.RunJobs();
+    EXPECT_FALSE(resting());
+  }
+  EXPECT_EQ(node_.member().taker().stats().taken.Get(), 1U);
+}
+
 // Scenario 61. Whatever fails: no half file is seen, the log stays, and it is tried again.
 TEST_F(MemberSnapshot, Scenario61ADiskThatIsFullIsTriedAgain) {
   using disk::Operation;
@@ -135,7 +192,7 @@ TEST_F(MemberSnapshot, Scenario61ADiskThatIsFullIsTriedAgain) {
 
 TEST_F(MemberSnapshot, Scenario61SpaceThatRunsOutInTheMiddle) {
   node_.Turn([] {}, 2'000'000);
-  node_.files().SetCapacity(node_.files().UsedBytes() + 3'000);
+  node_.files().SetCapacity(node_.files().UsedBytes() + 150);  // the header fits
   WriteUntilFull();
   node_.Settle();
   EXPECT_EQ(node_.member().taker().stats().failed.Get(), 1U);
