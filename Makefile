@@ -2,7 +2,7 @@
 # Every target installs the Debian or Ubuntu packages that it misses (with sudo when not root) and
 # says what it does. The logic is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help build cluster cluster-stop test format lint asan tsan bench bench-check failover compat campaign mutants fuzz chaos clean
+.PHONY: help build cluster cluster-stop test format lint asan tsan bench bench-check bench-large failover compat campaign mutants fuzz chaos clean
 # The sizes of campaign, mutants, fuzz and chaos reach the scripts as they are.
 export SEEDS FIRST SCENARIOS COURSE FUZZ CHAOS CHAOS_SEED
 .NOTPARALLEL:
@@ -43,6 +43,10 @@ bench:          ## side by side with Redis, Valkey, etcd and a roofline on this 
 bench-check:    ## has it become slower? Paired with redis-server, or with BASELINE=path of another kvorum-server
 	@scripts/install-packages build bench
 	@benchmark/run bench_check $(if $(BASELINE),--baseline $(BASELINE)) $(ARGS)
+
+bench-large:    ## ten million keys, ten thousand connections: memory, snapshots, restarts, beside one Redis: ARGS="--keys 1000000"
+	@scripts/install-packages build bench
+	@benchmark/run large $(ARGS)
 
 failover:       ## how long nobody is served when the leader dies, beside etcd and Redis: TRIALS=20
 	@scripts/install-packages build bench

@@ -15,6 +15,7 @@ from kvorum_cluster import Client, ReplyError, die_with_parent, free_port, wait_
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+SERVE_S = 600.0  # a start with much to load
 
 
 def ask(port, *argv):
@@ -27,22 +28,37 @@ def ask(port, *argv):
 
 
 class System:
-    """Processes in a folder, and the port that is to be asked. `after`: a command that has to follow
-    a write before it counts as answered."""
+    """Processes in a folder, and the port that is to be asked. `serving`: finds that port, None until
+    somebody serves. `after`: a command that has to follow a write before it counts as answered."""
 
     def __init__(self, parent_folder):
         self.folder = tempfile.mkdtemp(prefix="kvorum-bench-", dir=parent_folder)
+        self.commands = []
         self.processes = []
         self.port = None
+        self.serving = None
         self.after = None
 
     def start(self, argv):
-        number = len(self.processes)
+        self.commands.append([str(word) for word in argv])
+        self.processes.append(self.spawn(len(self.processes)))
+
+    def spawn(self, number):
         folder = os.path.join(self.folder, str(number))
         os.makedirs(folder, exist_ok=True)
-        with open(os.path.join(self.folder, f"{number}.log"), "wb") as log:
-            self.processes.append(subprocess.Popen([str(word) for word in argv], stdout=log, stderr=log,
-                                                   cwd=folder, preexec_fn=die_with_parent))
+        with open(os.path.join(self.folder, f"{number}.log"), "ab") as log:
+            return subprocess.Popen(self.commands[number], stdout=log, stderr=log, cwd=folder,
+                                    preexec_fn=die_with_parent)
+
+    def serve(self, serving, pause=0.02):
+        self.serving = serving
+        self.port = wait_until(serving, "a server that serves", SERVE_S, pause)
+
+    def kill_and_start(self):
+        """kill -9 of all; returns when what they had is served again."""
+        self.kill()
+        self.processes = [self.spawn(number) for number in range(len(self.commands))]
+        self.serve(self.serving, 0.002)
 
     def pids(self):
         """Those that were started, and their children."""
@@ -62,12 +78,12 @@ class System:
         return total / TICKS_PER_S
 
     def rss_mib(self):
-        """Of all processes together."""
-        total = 0
+        """Of each process."""
+        each = []
         for pid in self.pids():
             with open(f"/proc/{pid}/statm") as statm:
-                total += int(statm.read().split()[1]) * PAGE_BYTES
-        return total / 2**20
+                each.append(int(statm.read().split()[1]) * PAGE_BYTES / 2**20)
+        return each
 
     def missing(self, keys, value_bytes):
         """How many of the keys are not there, or not as long as they were written."""
@@ -75,11 +91,14 @@ class System:
             values = client.pipeline([("GET", key) for key in keys])
         return sum(1 for value in values if not isinstance(value, bytes) or len(value) != value_bytes)
 
-    def close(self):
+    def kill(self):
         for process in self.processes:
             process.kill()
         for process in self.processes:
             process.wait()
+
+    def close(self):
+        self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -110,38 +129,38 @@ def kvorum(binary, nodes, *extra):
                 if role and role[0] == b"master" and ask(port, "EXISTS", "kvorum-bench") is not None:
                     return port
             return None
-        system.port = wait_until(leader, "an election")
+        system.serve(leader)
     return started(make)
 
 
 def roofline(binary):
     def make(system):
-        system.port = free_port()
-        system.start([binary, "--port", system.port, "--dir", "."])
-        wait_until(lambda: ask(system.port, "PING") == "PONG", "the roofline's start")
+        port = free_port()
+        system.start([binary, "--port", port, "--dir", "."])
+        system.serve(lambda: port if ask(port, "PING") == "PONG" else None)
     return started(make)
 
 
 def redis(command, *extra, replicas=0, after=None):
     """redis-server or valkey-server, alone or with replicas that are in step."""
     def make(system):
-        system.port = free_port()
+        port = free_port()
         system.after = after
         common = ["--save", "", "--dir", ".", "--repl-diskless-sync-delay", "0", *extra]
-        system.start([*command, "--port", system.port, *common])
-        wait_until(lambda: ask(system.port, "PING") == "PONG", "the server's start")
+        system.start([*command, "--port", port, *common])
+        system.serve(lambda: port if ask(port, "PING") == "PONG" else None)
         for _ in range(replicas):
-            system.start([*command, "--port", free_port(), "--replicaof", f"127.0.0.1 {system.port}", *common])
+            system.start([*command, "--port", free_port(), "--replicaof", f"127.0.0.1 {port}", *common])
 
         def in_step():
-            info = ask(system.port, "INFO", "replication") or b""
+            info = ask(port, "INFO", "replication") or b""
             return info.count(b"state=online") == replicas
         if replicas:
             wait_until(in_step, "replicas")
             # WAITAOF waits for replicas whose first file is still being rewritten.
             if after:
-                wait_until(lambda: ask(system.port, "SET", "kvorum-bench", "1") and
-                           ask(system.port, *after.split()) is not None, after)
+                wait_until(lambda: ask(port, "SET", "kvorum-bench", "1") and
+                           ask(port, *after.split()) is not None, after)
     return started(make)
 
 

@@ -66,7 +66,7 @@ def one_run(peer, figures, measure, loads, folder):
             figure = measure.figure(system, shape)
             if figure is not None:
                 figures.add(peer.name, shape.name, figure)
-        figures.rss_mib.setdefault(peer.name, []).append(system.rss_mib())
+        figures.rss_mib.setdefault(peer.name, []).append(sum(system.rss_mib()))
         sample = sampled_keys(measure.keys, SAMPLED_KEYS)
         missing = system.missing(sample, VALUE_BYTES)
         figures.missing[peer.name] = figures.missing.get(peer.name, 0) + missing

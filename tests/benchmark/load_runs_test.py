@@ -13,6 +13,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from kvorum_cluster import Client, ReplyError, die_with_parent, free_port, wait_until  # noqa: E402
 
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 FOLDER = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "."
 
 
@@ -165,6 +166,18 @@ class ServersTest(unittest.TestCase):
         port = self.serve(lambda argv: b"$-1\r\n")
         code, result, _ = bench("--port", port, "--clients", 1, "--requests", 4, "--reads", 1)
         self.assertEqual((code, result["misses"]), (0, 4))
+
+
+class LargeTest(unittest.TestCase):
+    def test_all_of_it_tiny(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(
+                [sys.executable, os.path.join(ROOT, "benchmark", "large.py"), "--bin", FOLDER, "--folder", folder,
+                 "--keys", "2000", "--connections", "20", "--seconds", "0.2", "--only", "1"],
+                capture_output=True, text=True, timeout=100)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("| kill -9 of all, until served again, s |", done.stdout)
+        self.assertIn("| new follower in step, s", done.stdout)
 
 
 class CommandLineTest(unittest.TestCase):
