@@ -48,7 +48,7 @@ bench-large:    ## ten million keys, ten thousand connections: memory, snapshots
 	@scripts/install-packages build bench
 	@benchmark/run large $(ARGS)
 
-failover:       ## how long nobody is served when the leader dies, beside etcd and Redis: TRIALS=20
+failover:       ## how long nobody is served when the leader dies, beside etcd, Sentinel and Cluster: TRIALS=20
 	@scripts/install-packages build bench
 	@scripts/build release server
 	@python3 benchmark/failover.py --trials $(or $(TRIALS),20)

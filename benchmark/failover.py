@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""How long nobody is served when the leader dies, beside etcd, Redis Sentinel and Redis Cluster.
+"""How long nobody is served when the leader dies, beside etcd, Sentinel and Cluster.
 
-Three nodes (Redis Cluster: three masters with a replica each) on this machine, and a few clients, each
+Three nodes (Cluster: three masters with a replica each) on this machine, and a few clients, each
 writing one new key after the other, as fast as it is answered. Then the leader is killed (or stopped, or
 asked to end), and the time is taken until the first write is acknowledged that was sent after that moment.
 A client that is not answered within CLIENT_TIMEOUT_S, or is answered an error, asks another node at once:
@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 
+import newer_servers
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "e2e"))
 from kvorum_cluster import Client, ReplyError, die_with_parent, free_port, wait_until  # noqa: E402
 
@@ -264,18 +265,19 @@ class Etcd(System):
         return len(set(keys) - wait_until(there, "a reply")[0])
 
 
-REDIS = ["redis-server", "--save", "", "--appendonly", "yes", "--appendfsync", "always",
-         "--repl-diskless-sync-delay", "0"]
+DURABLE = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"]
 
 
-class RedisSentinel(System):
-    def __init__(self):
+class Sentinel(System):
+    """`server`: the command of a redis-server or valkey-server."""
+
+    def __init__(self, server):
         super().__init__()
         self.ports = {f"node{i}": free_port() for i in (1, 2, 3)}
         self.sentinels = [free_port() for _ in range(3)]
         first = self.ports["node1"]
         for name, port in self.ports.items():
-            argv = [*REDIS, "--port", str(port)]
+            argv = [*server, *DURABLE, "--port", str(port)]
             self.add(name, argv if port == first else [*argv, "--replicaof", "127.0.0.1", str(first)])
         for number, port in enumerate(self.sentinels):
             folder = os.path.join(self.folder, f"sentinel{number}")
@@ -283,7 +285,7 @@ class RedisSentinel(System):
             with open(os.path.join(folder, "sentinel.conf"), "w", encoding="ascii") as file:
                 file.write(f"port {port}\nsentinel monitor m 127.0.0.1 {first} 2\n"
                            "sentinel down-after-milliseconds m 500\nsentinel failover-timeout m 2000\n")
-            self.add(f"sentinel{number}", ["redis-server", "sentinel.conf", "--sentinel"])
+            self.add(f"sentinel{number}", [*server, "sentinel.conf", "--sentinel"])
 
     def leader(self):
         address = ask(self.sentinels[0], "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "m")
@@ -303,15 +305,15 @@ class RedisSentinel(System):
             dict(zip(k[::2], k[1::2]))[b"flags"] == b"master" for k in known))
 
 
-class RedisCluster(System):
-    def __init__(self):
+class Cluster(System):
+    def __init__(self, server):
         super().__init__()
         self.ports = {f"node{i}": free_port() for i in range(1, 7)}
         for name, port in self.ports.items():
-            self.add(name, [*REDIS, "--port", str(port), "--cluster-enabled", "yes",
+            self.add(name, [*server, *DURABLE, "--port", str(port), "--cluster-enabled", "yes",
                             "--cluster-port", str(free_port()), "--cluster-node-timeout", "500"])
         for port in self.ports.values():
-            wait_until(lambda p=port: ask(p, "PING"), "redis-server's start")
+            wait_until(lambda p=port: ask(p, "PING"), "the servers' start")
         subprocess.run(["redis-cli", "--cluster", "create", "--cluster-yes", "--cluster-replicas", "1",
                         *[f"127.0.0.1:{port}" for port in self.ports.values()]],
                        check=True, stdout=subprocess.DEVNULL)
@@ -338,21 +340,24 @@ class RedisCluster(System):
 
 ETCD_TUNED = ("--heartbeat-interval", "20", "--election-timeout", "200")
 KILL, STOP, TERM = signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM
-ROWS = [  # name, how to start it, what the leader gets
-    ("Kvorum, `port`", Kvorum, KILL),
-    ("Kvorum, `proxy-port` of followers", lambda: Kvorum(proxy=True), KILL),
-    ("etcd", Etcd, KILL),
-    ("etcd, heartbeat 20 ms, election 200 ms", lambda: Etcd(*ETCD_TUNED), KILL),
-    ("Redis Sentinel, down after 500 ms", RedisSentinel, KILL),
-    ("Redis Cluster, node timeout 500 ms", RedisCluster, KILL),
-    ("Kvorum, `port`", Kvorum, STOP),
-    ("Kvorum, `proxy-port` of followers", lambda: Kvorum(proxy=True), STOP),
-    ("etcd", Etcd, STOP),
-    ("Redis Sentinel, down after 500 ms", RedisSentinel, STOP),
-    ("Kvorum, `port`", Kvorum, TERM),
-    ("Kvorum, `proxy-port` of followers", lambda: Kvorum(proxy=True), TERM),
-    ("etcd", Etcd, TERM),
-]
+
+
+def rows():
+    """(name, how to start it, what the leader gets). Sentinel and Cluster are Valkey's where it is
+    there, see newer_servers.py."""
+    newer, _ = newer_servers.prepare(os.path.join("build", "bench", newer_servers.SUITE))
+    title, server = ("Valkey", newer["valkey"]) if "valkey" in newer else ("Redis", ["redis-server"])
+    title += f" {newer_servers.version(server)}"
+    kvorum = ("Kvorum, `port`", Kvorum)
+    proxy = ("Kvorum, `proxy-port` of followers", lambda: Kvorum(proxy=True))
+    etcd = ("etcd", Etcd)
+    tuned = ("etcd, heartbeat 20 ms, election 200 ms", lambda: Etcd(*ETCD_TUNED))
+    sentinel = (f"{title} Sentinel, down after 500 ms", lambda: Sentinel(server))
+    cluster = (f"{title} Cluster, node timeout 500 ms", lambda: Cluster(server))
+    by_signal = {KILL: (kvorum, proxy, etcd, tuned, sentinel, cluster),
+                 STOP: (kvorum, proxy, etcd, sentinel, cluster),
+                 TERM: (kvorum, proxy, etcd)}
+    return [(name, start, number) for number, chosen in by_signal.items() for name, start in chosen]
 
 
 # ---- trials --------------------------------------------------------------------------------------
@@ -405,7 +410,7 @@ def main():
           "acknowledgement of a write that was sent after it.\n")
     print("| leader gets | | median | worst | errors that clients saw, per trial | acknowledged writes lost, all trials |")
     print("|---|---|---|---|---|---|", flush=True)
-    for name, start, number in ROWS:
+    for name, start, number in rows():
         if ARGUMENTS.only and ARGUMENTS.only not in f"{number.name} {name}":
             continue
         trials = measure(start, number)

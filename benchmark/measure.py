@@ -5,6 +5,7 @@ import os
 import subprocess
 
 VALUE_BYTES = 64
+LARGE_VALUE_BYTES = 1024
 
 
 class Shape:
@@ -21,10 +22,13 @@ class Shape:
 def shapes(rate):
     bench, redis = "kvorum-bench", "redis-benchmark"
     zipfian = ("--distribution", "zipfian")
+    large = ("--value-size", LARGE_VALUE_BYTES, "--keys", 10000)
     return [
         Shape("set-1", "SET, 1 client", "write", bench, "--clients", 1),
         Shape("set-50", "SET, 50 clients", "write", bench, "--clients", 50),
         Shape("set-50x16", "SET, 50 clients, pipeline 16", "write", bench, "--clients", 50, "--pipeline", 16),
+        Shape("set-256", "SET, 256 clients", "write", bench, "--clients", 256),
+        Shape("set-256x16", "SET, 256 clients, pipeline 16", "write", bench, "--clients", 256, "--pipeline", 16),
         Shape("mixed-50", "half GET, half SET, 50 clients, zipfian", "write", bench, "--clients", 50,
               "--reads", 0.5, *zipfian),
         Shape("get-50", "GET, 50 clients", "read", bench, "--clients", 50, "--reads", 1),
@@ -34,6 +38,10 @@ def shapes(rate):
               "--rate", rate),
         Shape("rb-set-50", "SET, 50 clients", "write", redis, "-t", "set", "-c", 50),
         Shape("rb-get-50", "GET, 50 clients", "read", redis, "-t", "get", "-c", 50),
+        # Last, and few keys: what comes before is read and weighed with short values.
+        Shape("set-1k-50", "SET of 1 KiB, 50 clients", "write", bench, "--clients", 50, *large),
+        Shape("set-1k-50x16", "SET of 1 KiB, 50 clients, pipeline 16", "write", bench, "--clients", 50, *large,
+              "--pipeline", 16),
     ]
 
 
@@ -45,7 +53,11 @@ class Measure:
         self.requests = requests
 
     def run_bench(self, system, *argv):
-        argv = [self.bench, "--port", system.port, "--keys", self.keys, "--value-size", VALUE_BYTES, "--json", *argv]
+        usual = [("--keys", self.keys), ("--value-size", VALUE_BYTES)]
+        argv = [self.bench, "--port", system.port, "--json", *argv]
+        for option, value in usual:
+            if option not in argv:
+                argv += [option, value]
         done = subprocess.run([str(word) for word in argv], capture_output=True, text=True)
         if not done.stdout:
             raise RuntimeError(f"kvorum-bench: {done.stderr.strip()}")

@@ -19,7 +19,7 @@ import chart
 import etcd_writes
 import newer_servers
 import report
-from measure import Measure, sampled_keys, shapes, VALUE_BYTES
+from measure import LARGE_VALUE_BYTES, Measure, sampled_keys, shapes, VALUE_BYTES
 from peers import peers
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -68,7 +68,7 @@ def one_run(peer, figures, measure, loads, folder):
                 figures.add(peer.name, shape.name, figure)
         figures.rss_mib.setdefault(peer.name, []).append(sum(system.rss_mib()))
         sample = sampled_keys(measure.keys, SAMPLED_KEYS)
-        missing = system.missing(sample, VALUE_BYTES)
+        missing = system.missing(sample, (VALUE_BYTES, LARGE_VALUE_BYTES))
         figures.missing[peer.name] = figures.missing.get(peer.name, 0) + missing
         figures.sampled[peer.name] = figures.sampled.get(peer.name, 0) + len(sample)
     finally:

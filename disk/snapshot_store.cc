@@ -18,12 +18,20 @@ bool Newer(const raft::SnapshotMeta& a, const raft::SnapshotMeta& b) {
   return a.index != b.index ? a.index > b.index : a.term > b.term;
 }
 
-Status ReadThrough(SnapshotReader& reader) {
+// The reader's error, or the sink's: `refused` tells which.
+Status ReadThrough(SnapshotReader& reader, const SnapshotSink& sink, bool* refused) {
+  *refused = false;
+  if (sink.begin) sink.begin();
   std::string chunk;
   while (true) {
     Result<bool> more = reader.Next(chunk);
     if (!more.ok()) return more.status();
     if (!more.value()) return Status::Ok();
+    if (!sink.chunk) continue;
+    if (Status s = sink.chunk(chunk); !s.ok()) {
+      *refused = true;
+      return s;
+    }
   }
 }
 
@@ -82,13 +90,15 @@ std::optional<raft::SnapshotMeta> SnapshotStore::Latest() const {
 }
 
 Result<std::optional<raft::SnapshotMeta>> SnapshotStore::ChooseForRecovery(
-    const raft::SnapshotMeta& log_base, std::string* note) {
+    const raft::SnapshotMeta& log_base, std::string* note, const SnapshotSink& sink) {
   *note = note_;
   for (const raft::SnapshotMeta& meta : snapshots_) {
     if (meta.index < log_base.index) break;
-    const Status s = Verify(meta);
+    Result<std::unique_ptr<SnapshotReader>> reader = Read(meta);
+    bool refused = false;
+    const Status s = reader.ok() ? ReadThrough(*reader.value(), sink, &refused) : reader.status();
     if (s.ok()) return std::optional<raft::SnapshotMeta>(meta);
-    if (s.code() != StatusCode::kCorrupt) return s;
+    if (refused || s.code() != StatusCode::kCorrupt) return s;
     *note += (note->empty() ? "" : "; ") + s.message();
   }
   if (log_base.index.value() == 0) return std::optional<raft::SnapshotMeta>();
@@ -100,7 +110,8 @@ Result<std::optional<raft::SnapshotMeta>> SnapshotStore::ChooseForRecovery(
 Status SnapshotStore::Verify(const raft::SnapshotMeta& meta) {
   Result<std::unique_ptr<SnapshotReader>> reader = Read(meta);
   if (!reader.ok()) return reader.status();
-  return ReadThrough(*reader.value());
+  bool refused = false;
+  return ReadThrough(*reader.value(), {}, &refused);
 }
 
 Result<std::unique_ptr<SnapshotWriter>> SnapshotStore::Create(const raft::SnapshotMeta& meta) {

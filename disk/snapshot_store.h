@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -130,6 +131,12 @@ class SnapshotReceiver {
   Status failure_;
 };
 
+// Takes the content of a snapshot. An error of its own ends the reading; either may be empty.
+struct SnapshotSink {
+  std::function<void()> begin;  // from the first byte: what came before was of a damaged file
+  std::function<Status(std::string_view chunk)> chunk;
+};
+
 class SnapshotStore {
  public:
   // Creates `dir`, removes temporary leftovers, reads the headers of what is there. A file with a
@@ -147,9 +154,11 @@ class SnapshotStore {
   // The snapshot a restart begins from, given where the log starts: the newest that verifies as a
   // whole, provided the log still reaches back to it. nullopt: none is needed (the log starts at
   // 1). kCorrupt: what the log needs is damaged or missing; the node must halt. Damaged files that
-  // were passed over are named in `note`.
+  // were passed over are named in `note`. `sink` is given the content while it is verified, so that
+  // a large file is read once; what it was given last counts only if a snapshot is returned.
   Result<std::optional<raft::SnapshotMeta>> ChooseForRecovery(const raft::SnapshotMeta& log_base,
-                                                              std::string* note);
+                                                              std::string* note,
+                                                              const SnapshotSink& sink = {});
 
   Status Verify(const raft::SnapshotMeta& meta);
   Result<std::unique_ptr<SnapshotWriter>> Create(const raft::SnapshotMeta& meta);

@@ -15,20 +15,6 @@ uint64_t Mix(uint64_t hash, uint64_t value) {
   return Rng(hash * 0x9E3779B97F4A7C15ULL ^ value).Next();
 }
 
-Status LoadSnapshot(disk::SnapshotStore& snapshots, const raft::SnapshotMeta& meta,
-                    store::Machine& machine) {
-  auto reader = snapshots.Read(meta);
-  if (!reader.ok()) return reader.status();
-  machine.BeginLoad();
-  std::string chunk;
-  for (;;) {
-    const Result<bool> more = reader.value()->Next(chunk);
-    if (!more.ok()) return more.status();
-    if (!more.value()) return machine.FinishLoad(meta.index);
-    if (Status status = machine.LoadChunk(chunk); !status.ok()) return status;
-  }
-}
-
 // A snapshot that is newer than the whole log, or that knows another entry at its index, replaces
 // the log: it was installed, and the process died before the log heard of it.
 bool Replaces(const raft::SnapshotMeta& snapshot, const disk::Recovered& recovered) {
@@ -128,20 +114,23 @@ Result<Booted> Boot(disk::Files& files, const Config& config, uint64_t random) {
   auto snapshots = disk::SnapshotStore::Open(files, "snapshots", cluster_id);
   if (!snapshots.ok()) return snapshots.status();
   booted.snapshots = std::move(snapshots).value();
-  std::string snapshot_note;
-  auto chosen = booted.snapshots->ChooseForRecovery(recovered.base, &snapshot_note);
-  if (!snapshot_note.empty()) booted.note += (booted.note.empty() ? "" : "; ") + snapshot_note;
-  if (!chosen.ok()) return chosen.status();
-  const std::optional<raft::SnapshotMeta> snapshot = std::move(chosen).value();
-
   booted.machine = std::make_unique<store::Machine>(
       store::MachineOptions{.hash_seed = cluster_id,
                             .databases = static_cast<int>(config.databases),
                             .level_known = config.feature_level_known});
+  store::Machine& machine = *booted.machine;
+  std::string snapshot_note;
+  auto chosen = booted.snapshots->ChooseForRecovery(
+      recovered.base, &snapshot_note,
+      {.begin = [&machine] { machine.BeginLoad(); },
+       .chunk = [&machine](std::string_view chunk) { return machine.LoadChunk(chunk); }});
+  if (!snapshot_note.empty()) booted.note += (booted.note.empty() ? "" : "; ") + snapshot_note;
+  if (!chosen.ok()) return chosen.status();
+  const std::optional<raft::SnapshotMeta> snapshot = std::move(chosen).value();
   if (snapshot) {
-    if (Status status = LoadSnapshot(*booted.snapshots, *snapshot, *booted.machine); !status.ok()) {
-      return status;
-    }
+    if (Status status = machine.FinishLoad(snapshot->index); !status.ok()) return status;
+  } else {
+    machine.AbortLoad();
   }
   const bool replaced = snapshot && Replaces(*snapshot, recovered);
   Status placed =

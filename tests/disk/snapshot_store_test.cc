@@ -235,6 +235,35 @@ TEST(SnapshotStore, Scenario71AnOlderOneServesOnlyWhileTheLogReachesBackToIt) {
   EXPECT_EQ(store->ChooseForRecovery({}, &note).value(), std::nullopt) << "the log has everything";
 }
 
+// It is loaded while it is verified: what a damaged one gave is begun anew with the next.
+TEST(SnapshotStore, Scenario71WhatIsChosenWasGivenToTheSink) {
+  MemoryFiles files;
+  auto store = MustOpen(files);
+  const std::string older = ContentOf(1, 2 * kSnapshotChunkBytes + 7);
+  ASSERT_TRUE(WriteSnapshot(*store, MetaAt(10, 1), older).ok());
+  ASSERT_TRUE(WriteSnapshot(*store, MetaAt(20, 1), ContentOf(2, 3 * kSnapshotChunkBytes)).ok());
+  std::string loaded;
+  int begun = 0;
+  SnapshotSink sink;
+  sink.begin = [&] {
+    loaded.clear();
+    ++begun;
+  };
+  sink.chunk = [&](std::string_view chunk) {
+    loaded += chunk;
+    return Status::Ok();
+  };
+  files.Corrupt(PathOf(MetaAt(20, 1)), 2 * kSnapshotChunkBytes + 500);
+  std::string note;
+  EXPECT_EQ(store->ChooseForRecovery(MetaAt(10, 1), &note, sink).value(), MetaAt(10, 1));
+  EXPECT_EQ(begun, 2);
+  EXPECT_EQ(loaded, older);
+  // What the sink itself cannot take is no damage of the file: an older one would not help.
+  sink.chunk = [](std::string_view) { return Status(StatusCode::kCorrupt, "not for me"); };
+  const auto refused = store->ChooseForRecovery({}, &note, sink);
+  EXPECT_EQ(refused.status().message(), "not for me");
+}
+
 TEST(SnapshotStore, Scenario61FailedWritesLeaveNothingVisible) {
   for (const Operation operation :
        {Operation::kWrite, Operation::kSync, Operation::kRename, Operation::kOpen}) {
