@@ -15,6 +15,25 @@ uint64_t Mix(uint64_t hash, uint64_t value) {
   return Rng(hash * 0x9E3779B97F4A7C15ULL ^ value).Next();
 }
 
+// Into `machine` what the log goes on from; `note` is added to.
+Result<std::optional<raft::SnapshotMeta>> LoadNewest(disk::SnapshotStore& snapshots,
+                                                     const raft::SnapshotMeta& log_base,
+                                                     store::Machine& machine, std::string* note) {
+  std::string passed_over;
+  auto chosen = snapshots.ChooseForRecovery(
+      log_base, &passed_over,
+      {.begin = [&machine] { machine.BeginLoad(); },
+       .chunk = [&machine](std::string_view chunk) { return machine.LoadChunk(chunk); }});
+  if (!passed_over.empty()) *note += (note->empty() ? "" : "; ") + passed_over;
+  if (!chosen.ok()) return chosen;
+  if (!chosen.value()) {
+    machine.AbortLoad();
+  } else if (Status status = machine.FinishLoad(chosen.value()->index); !status.ok()) {
+    return status;
+  }
+  return chosen;
+}
+
 // A snapshot that is newer than the whole log, or that knows another entry at its index, replaces
 // the log: it was installed, and the process died before the log heard of it.
 bool Replaces(const raft::SnapshotMeta& snapshot, const disk::Recovered& recovered) {
@@ -118,20 +137,9 @@ Result<Booted> Boot(disk::Files& files, const Config& config, uint64_t random) {
       store::MachineOptions{.hash_seed = cluster_id,
                             .databases = static_cast<int>(config.databases),
                             .level_known = config.feature_level_known});
-  store::Machine& machine = *booted.machine;
-  std::string snapshot_note;
-  auto chosen = booted.snapshots->ChooseForRecovery(
-      recovered.base, &snapshot_note,
-      {.begin = [&machine] { machine.BeginLoad(); },
-       .chunk = [&machine](std::string_view chunk) { return machine.LoadChunk(chunk); }});
-  if (!snapshot_note.empty()) booted.note += (booted.note.empty() ? "" : "; ") + snapshot_note;
-  if (!chosen.ok()) return chosen.status();
-  const std::optional<raft::SnapshotMeta> snapshot = std::move(chosen).value();
-  if (snapshot) {
-    if (Status status = machine.FinishLoad(snapshot->index); !status.ok()) return status;
-  } else {
-    machine.AbortLoad();
-  }
+  auto loaded = LoadNewest(*booted.snapshots, recovered.base, *booted.machine, &booted.note);
+  if (!loaded.ok()) return loaded.status();
+  const std::optional<raft::SnapshotMeta> snapshot = std::move(loaded).value();
   const bool replaced = snapshot && Replaces(*snapshot, recovered);
   Status placed =
       Place(std::move(recovered), snapshot.value_or(raft::SnapshotMeta{}), &booted.restart);
