@@ -2,7 +2,7 @@
 # Every target installs the Debian or Ubuntu packages that it misses (with sudo when not root) and
 # says what it does. The logic is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help build cluster cluster-stop test format lint asan tsan bench bench-check bench-large failover compat campaign mutants fuzz chaos clean
+.PHONY: help build cluster cluster-stop test format lint asan tsan bench bench-check bench-large bench-members failover compat campaign mutants fuzz chaos clean
 # The sizes of campaign, mutants, fuzz and chaos reach the scripts as they are.
 export SEEDS FIRST SCENARIOS COURSE FUZZ CHAOS CHAOS_SEED
 .NOTPARALLEL:
@@ -47,6 +47,10 @@ bench-check:    ## has it become slower? Paired with redis-server, or with BASEL
 bench-large:    ## ten million keys, ten thousand connections: memory, snapshots, restarts, beside one Redis: ARGS="--keys 1000000"
 	@scripts/install-packages build bench
 	@benchmark/run large $(ARGS)
+
+bench-members:  ## from one node to three and five, and one replaced, while clients write: ARGS="--rate 5000"
+	@scripts/install-packages build bench
+	@benchmark/run members $(ARGS)
 
 failover:       ## how long nobody is served when the leader dies, beside etcd, Sentinel and Cluster: TRIALS=20
 	@scripts/install-packages build bench

@@ -168,16 +168,25 @@ class ServersTest(unittest.TestCase):
         self.assertEqual((code, result["misses"]), (0, 4))
 
 
-class LargeTest(unittest.TestCase):
-    def test_all_of_it_tiny(self):
+class ProgramsTest(unittest.TestCase):
+    """The longer comparisons, tiny: that they run, not what they say."""
+
+    def run_tiny(self, program, *argv):
         with tempfile.TemporaryDirectory() as folder:
-            done = subprocess.run(
-                [sys.executable, os.path.join(ROOT, "benchmark", "large.py"), "--bin", FOLDER, "--folder", folder,
-                 "--keys", "2000", "--connections", "20", "--seconds", "0.2", "--only", "1"],
-                capture_output=True, text=True, timeout=100)
+            done = subprocess.run([sys.executable, os.path.join(ROOT, "benchmark", program), "--bin", FOLDER,
+                                   "--folder", folder, *argv], capture_output=True, text=True, timeout=100)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("| kill -9 of all, until served again, s |", done.stdout)
-        self.assertIn("| new follower in step, s", done.stdout)
+        return done.stdout
+
+    def test_large(self):
+        said = self.run_tiny("large.py", "--keys", "2000", "--connections", "20", "--seconds", "0.2", "--only", "1")
+        self.assertIn("| kill -9 of all, until served again, s |", said)
+        self.assertIn("| new follower in step, s", said)
+
+    def test_members(self):
+        said = self.run_tiny("members.py", "--keys", "2000", "--rate", "200", "--seconds", "0.3")
+        self.assertIn("1000 keys looked for afterwards, 0 missing", said)
+        self.assertIn("| from three to five |", said)
 
 
 class CommandLineTest(unittest.TestCase):
