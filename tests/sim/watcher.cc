@@ -216,9 +216,15 @@ void Watcher::Delivered(NodeId from, NodeId to, const server::PeerMessage& messa
 // ---- after a turn -----------------------------------------------------------------------------
 
 std::vector<raft::Configuration> Watcher::ConfigurationsInUse() const {
+  // Who starts from a snapshot says that its configuration is of the snapshot's index, which is
+  // later than that of the entry: the entry before it is what is in force.
+  Index in_force;
+  for (const auto& [at, configuration] : configurations_) {
+    if (at.first <= committed_configuration_) in_force = std::max(in_force, at.first);
+  }
   std::vector<raft::Configuration> found;
   for (const auto& [at, configuration] : configurations_) {
-    if (at.first >= committed_configuration_) found.push_back(configuration);
+    if (at.first >= in_force) found.push_back(configuration);
   }
   return found;
 }
