@@ -22,6 +22,8 @@ from kvorum_cluster import (Client, Cluster, ReplyError, die_with_parent, free_p
 
 BIN, SOURCE = None, None
 SCRAPES = 4  # of each node before the queries are asked; rates want two
+# Rules that a slow disk may set off, under a sanitizer too: they are asked, not judged.
+SAY_HOW_FAST_THE_MACHINE_IS = {"KvorumFsyncSlow", "KvorumCommitSlow", "KvorumLeaderSick"}
 NAME = re.compile(r"\b(?:kvorum|process)_[a-z0-9_]+\b")
 
 
@@ -215,10 +217,12 @@ class ObservabilityTest(unittest.TestCase):
     def test_every_alert_can_be_asked_and_none_fires(self):
         rules = self.rules()
         self.assertGreater(len(rules), 10)
+        self.assertLessEqual(SAY_HOW_FAST_THE_MACHINE_IS, {rule["name"] for rule in rules})
         for rule in rules:
             self.prometheus.query(rule["query"])
             self.assertEqual(rule["health"], "ok", rule)
-            self.assertEqual(rule["alerts"], [], rule["name"])
+            if rule["name"] not in SAY_HOW_FAST_THE_MACHINE_IS:
+                self.assertEqual(rule["alerts"], [], rule["name"])
 
     def test_whatever_is_asked_for_exists(self):
         known = set(self.prometheus.api("label/__name__/values")["data"])
