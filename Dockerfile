@@ -24,7 +24,7 @@ FROM debian:12-slim
 # What the two binaries link, by the names of this release.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-      libabsl20220623 libcivetweb1 libjemalloc2 liblz4-1 libprometheus-cpp-core1.0 libspdlog1.10 libxxhash0 \
+      libabsl20220623 libcivetweb1 libisal2 libjemalloc2 liblz4-1 libprometheus-cpp-core1.0 libspdlog1.10 libxxhash0 \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --system --gid 999 kvorum \
  && useradd --system --uid 999 --gid kvorum --home-dir /data --no-create-home \

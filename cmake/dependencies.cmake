@@ -25,6 +25,8 @@ pkg_check_modules(XXHASH QUIET IMPORTED_TARGET libxxhash)
 kvorum_need(XXHASH_FOUND libxxhash-dev)
 pkg_check_modules(LZ4 QUIET IMPORTED_TARGET liblz4)
 kvorum_need(LZ4_FOUND liblz4-dev)
+pkg_check_modules(ISAL QUIET IMPORTED_TARGET libisal)
+kvorum_need(ISAL_FOUND libisal-dev)
 
 find_package(prometheus-cpp QUIET)
 kvorum_need(prometheus-cpp_FOUND prometheus-cpp-dev)

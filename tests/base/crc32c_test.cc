@@ -43,19 +43,17 @@ TEST(Crc32c, KnownVectors) {
   };
   for (const auto& [bytes, crc] : vectors) {
     EXPECT_EQ(Crc32c(0, bytes), crc);
-    EXPECT_EQ(Crc32cPortable(0, bytes), crc);
     EXPECT_EQ(Reference(bytes), crc);
   }
 }
 
-TEST(Crc32c, BothVersionsAgreeWithBoostAtAllLengthsAndAlignments) {
+TEST(Crc32c, AgreesWithBoostAtAllLengthsAndAlignments) {
   Rng rng(7);
-  for (size_t length = 0; length < 200; ++length) {
+  for (size_t length = 0; length < 1100; ++length) {
     const std::string bytes = Bytes(rng, length + 8);
     for (size_t shift = 0; shift < 8; ++shift) {
       const std::string_view piece = std::string_view(bytes).substr(shift, length);
       ASSERT_EQ(Crc32c(0, piece), Reference(piece)) << length << " " << shift;
-      ASSERT_EQ(Crc32cPortable(0, piece), Reference(piece)) << length << " " << shift;
     }
   }
   const std::string large = Bytes(rng, 1 << 20);
@@ -68,7 +66,6 @@ TEST(Crc32c, PiecesGiveTheCrcOfTheWhole) {
   const std::string_view all = bytes;
   for (size_t cut = 0; cut <= all.size(); ++cut) {
     ASSERT_EQ(Crc32c(Crc32c(0, all.substr(0, cut)), all.substr(cut)), Crc32c(0, all));
-    ASSERT_EQ(Crc32cPortable(Crc32c(0, all.substr(0, cut)), all.substr(cut)), Crc32c(0, all));
   }
 }
 
