@@ -40,6 +40,9 @@ class File {
 
   virtual Result<uint64_t> Size() = 0;  // bytes
   virtual Status Truncate(uint64_t size) = 0;
+  // Makes the file at least `size` bytes and reserves room for all of them. New ones are zero, and
+  // are not written where the file system can note that instead.
+  virtual Status Allocate(uint64_t size) = 0;
 
   Status Write(uint64_t offset, std::string_view bytes) { return WriteAt(offset, {&bytes, 1}); }
 };

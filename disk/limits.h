@@ -45,7 +45,7 @@ inline constexpr size_t kSnapshotsKept = 2;
 inline constexpr uint64_t kSnapshotRemoveBytes = uint64_t{16} << 20;
 
 // Zeroes are written ahead in pieces of this size.
-inline constexpr size_t kZeroPieceBytes = 1024 * 1024;
+inline constexpr size_t kZeroPieceBytes = 256 * 1024;
 
 static_assert(kBlockBytes % kSectorBytes == 0);
 static_assert(kDefaultSegmentBytes % kSectorBytes == 0);

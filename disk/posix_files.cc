@@ -128,6 +128,12 @@ class PosixFile final : public File {
     return Status::Ok();
   }
 
+  Status Allocate(uint64_t size) override {
+    int error = EINTR;
+    while (error == EINTR) error = ::posix_fallocate(fd_.get(), 0, static_cast<off_t>(size));
+    return error == 0 ? Status::Ok() : Failed("posix_fallocate", path_, error);
+  }
+
  private:
   Descriptor fd_;
   std::string path_;

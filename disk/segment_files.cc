@@ -38,17 +38,13 @@ Status SegmentFiles::RemoveAll(const std::vector<std::string>& names) {
   return names.empty() ? Status::Ok() : files_.SyncDir(dir_);
 }
 
-Result<std::unique_ptr<File>> SegmentFiles::CreateZeroed(const std::string& path, uint64_t bytes) {
+// Somebody waits: a sync of such a file takes up to twice as long as of one that was written once,
+// but to write it first would be as much work for the disk as the entries themselves, at once.
+Result<std::unique_ptr<File>> SegmentFiles::CreateAllocated(const std::string& path) {
   Result<std::unique_ptr<File>> file = files_.Open(path, OpenMode::kCreate);
   if (!file.ok()) return file;
-  const std::string zeroes(static_cast<size_t>(std::min<uint64_t>(bytes, kZeroPieceBytes)), '\0');
-  for (uint64_t at = 0; at < bytes; at += zeroes.size()) {
-    const auto n = static_cast<size_t>(std::min<uint64_t>(bytes - at, zeroes.size()));
-    const Status s = file.value()->Write(at, std::string_view(zeroes).substr(0, n));
-    if (!s.ok()) return s;
-  }
-  if (Status s = file.value()->SyncData(); !s.ok()) return s;
-  stats_.segments_created.Add();
+  if (Status s = file.value()->Allocate(segment_bytes_); !s.ok()) return s;
+  stats_.segments_allocated.Add();
   return file;
 }
 
@@ -57,7 +53,7 @@ Result<std::unique_ptr<File>> SegmentFiles::Prepare(uint64_t sequence, uint64_t 
   // A batch larger than a segment gets a file that grows with it: writing half a gigabyte of
   // zeroes first would cost more than it saves.
   if (bytes > segment_bytes_) return files_.Open(temporary, OpenMode::kCreate);
-  if (spares_.empty()) return CreateZeroed(temporary, segment_bytes_);
+  if (spares_.empty()) return CreateAllocated(temporary);
   const std::string spare = JoinPath(dir_, SpareName(spares_.back()));
   spares_.pop_back();
   if (Status s = files_.Rename(spare, temporary); !s.ok()) return s;
@@ -83,22 +79,47 @@ Status SegmentFiles::Retire(uint64_t sequence, uint64_t file_bytes) {
   return Status::Ok();
 }
 
-Result<bool> SegmentFiles::AddSpare() {
-  if (spares_.size() >= wanted_.ahead) return false;
-  const uint64_t number = next_spare_++;
-  const std::string path = JoinPath(dir_, SpareName(number));
-  Result<std::unique_ptr<File>> file = CreateZeroed(path, segment_bytes_);
-  if (!file.ok()) {
-    if (file.status().code() != StatusCode::kNoSpace) return file.status();
-    // Spares are for speed only. What could not be finished must not take the space of the log.
-    const Status removed = files_.Remove(path);
-    if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
-    if (Status s = files_.SyncDir(dir_); !s.ok()) return s;
-    return false;
-  }
+Result<bool> SegmentFiles::WriteSpare(uint64_t most_bytes) {
+  if (!unfinished_.file && spares_.size() >= wanted_.ahead) return false;
+  const Status written = WritePieceOfSpare(most_bytes);
+  if (written.ok()) return true;
+  if (written.code() != StatusCode::kNoSpace) return written;
+  // Spares are for speed only. What could not be finished must not take the space of the log.
+  const Status removed = files_.Remove(JoinPath(dir_, SpareName(unfinished_.number)));
+  unfinished_ = {};
+  if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
   if (Status s = files_.SyncDir(dir_); !s.ok()) return s;
-  spares_.push_back(number);
-  return true;
+  return false;
+}
+
+Status SegmentFiles::HaveSpare() {
+  while (spares_.empty()) {
+    const Result<bool> written = WriteSpare(kDefaultSegmentBytes);
+    if (!written.ok()) return written.status();
+    if (!written.value()) break;
+  }
+  return Status::Ok();
+}
+
+Status SegmentFiles::WritePieceOfSpare(uint64_t most_bytes) {
+  if (!unfinished_.file) {
+    unfinished_.number = next_spare_++;
+    Result<std::unique_ptr<File>> file =
+        files_.Open(JoinPath(dir_, SpareName(unfinished_.number)), OpenMode::kCreate);
+    if (!file.ok()) return file.status();
+    unfinished_.file = std::move(file).value();
+  }
+  const uint64_t bytes = std::min(segment_bytes_ - unfinished_.bytes, most_bytes);
+  const std::string zeroes(static_cast<size_t>(bytes), '\0');
+  if (Status s = unfinished_.file->Write(unfinished_.bytes, zeroes); !s.ok()) return s;
+  if (Status s = unfinished_.file->SyncData(); !s.ok()) return s;
+  unfinished_.bytes += bytes;
+  if (unfinished_.bytes < segment_bytes_) return Status::Ok();
+  if (Status s = files_.SyncDir(dir_); !s.ok()) return s;
+  spares_.push_back(unfinished_.number);
+  unfinished_ = {};
+  stats_.segments_created.Add();
+  return Status::Ok();
 }
 
 }  // namespace kvorum::disk

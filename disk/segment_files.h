@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The life of segment files: written with zeroes ahead, prepared under a temporary name, announced
-// under their real one, and at the end recycled or removed.
+// The life of segment files: written with zeroes ahead when there is time, prepared under a
+// temporary name, announced under their real one, and at the end recycled or removed.
 //
 //   spare-<n>.log --(rename, sync)--> wal-<s>.tmp --header, sync, rename, sync--> wal-<s>.log
 //        ^                              ^                                             |
-//        |                              '-- new file, zeroes, sync                    |
+//   new file, zeroes, sync              '-- new file, allocated, when there is none   |
+//        |                                                                            |
 //        '-----------------------------(rename, sync)-- compacted away ---------------'
 //
 // A temporary file is never taken up again: recovery removes it. So the bytes of one sequence
@@ -38,6 +39,8 @@ class SegmentFiles {
   // Removes files by name, durably.
   Status RemoveAll(const std::vector<std::string>& names);
 
+  // For who has the time: makes a spare if there is none, as far as the disk has room.
+  Status HaveSpare();
   // A file for segment `sequence` of at least `bytes`, under its temporary name.
   Result<std::unique_ptr<File>> Prepare(uint64_t sequence, uint64_t bytes);
   // Gives it its name, durably. What must be durable in it was synced before.
@@ -46,12 +49,22 @@ class SegmentFiles {
   Status Retire(uint64_t sequence, uint64_t file_bytes);
   Status SyncDir() { return files_.SyncDir(dir_); }
 
-  // Creates one spare when there are too few; says whether it did. A full disk is no error.
-  Result<bool> AddSpare();
-  [[nodiscard]] uint64_t SpareBytes() const { return spares_.size() * segment_bytes_; }
+  // Writes so much of a spare when there are too few; says whether it did. A full disk is no error.
+  Result<bool> WriteSpare(uint64_t most_bytes);
+  [[nodiscard]] uint64_t SpareBytes() const {
+    return spares_.size() * segment_bytes_ + unfinished_.bytes;
+  }
 
  private:
-  Result<std::unique_ptr<File>> CreateZeroed(const std::string& path, uint64_t bytes);
+  // The spare that is being written. It has its name, but not its size.
+  struct Unfinished {
+    std::unique_ptr<File> file;
+    uint64_t number = 0;
+    uint64_t bytes = 0;
+  };
+
+  Result<std::unique_ptr<File>> CreateAllocated(const std::string& path);
+  Status WritePieceOfSpare(uint64_t most_bytes);
 
   Files& files_;
   const std::string& dir_;
@@ -59,6 +72,7 @@ class SegmentFiles {
   Spares wanted_;
   WalStats& stats_;
   std::vector<uint64_t> spares_;
+  Unfinished unfinished_;
   uint64_t next_spare_ = 1;
 };
 

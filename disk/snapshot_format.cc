@@ -3,8 +3,6 @@
 
 #include <lz4.h>
 
-#include <algorithm>
-
 #include "base/check.h"
 #include "base/coding.h"
 #include "base/crc32c.h"
@@ -94,11 +92,15 @@ WrittenChunk EncodeChunk(uint64_t number, std::string_view content, std::string&
   packed.resize(prefix + most);
   const int bytes = LZ4_compress_default(content.data(), packed.data() + prefix,
                                          static_cast<int>(content.size()), static_cast<int>(most));
-  packed.resize(prefix + static_cast<size_t>(std::max(bytes, 0)));
   WrittenChunk chunk;
-  chunk.bytes = bytes > 0 ? std::string_view(packed) : content;
-  const uint32_t length =
-      static_cast<uint32_t>(chunk.bytes.size()) | (bytes > 0 ? kChunkPacked : 0);
+  chunk.bytes = content;
+  uint32_t packed_flag = 0;
+  if (bytes > 0) {
+    packed.resize(prefix + static_cast<size_t>(bytes));
+    chunk.bytes = packed;
+    packed_flag = kChunkPacked;
+  }
+  const uint32_t length = static_cast<uint32_t>(chunk.bytes.size()) | packed_flag;
   PutU32(chunk.header, length);
   PutU32(chunk.header, ChunkCrc(number, length, chunk.bytes));
   return chunk;
@@ -108,7 +110,7 @@ bool UnpackChunk(std::string_view bytes, std::string& content) {
   Reader in(bytes);
   const uint32_t length = in.U32();
   if (!in.ok() || length == 0 || length > kMaxSnapshotChunkBytes) return false;
-  const std::string_view block = bytes.substr(4);
+  const std::string_view block = in.Take(in.remaining());
   content.resize(length);
   return LZ4_decompress_safe(block.data(), content.data(), static_cast<int>(block.size()),
                              static_cast<int>(length)) == static_cast<int>(length);

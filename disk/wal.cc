@@ -51,10 +51,10 @@ Status Wal::NoteOwed(const Witness& owed) {
 
 Result<bool> Wal::PrepareSpare() {
   if (!failure_.ok()) return failure_;
-  Result<bool> added = segment_files_.AddSpare();
-  if (!added.ok()) failure_ = added.status();
+  Result<bool> written = segment_files_.WriteSpare(kZeroPieceBytes);
+  if (!written.ok()) failure_ = written.status();
   PublishSizes();
-  return added;
+  return written;
 }
 
 Status Wal::AppendInner(std::span<const raft::Save> saves) {

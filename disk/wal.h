@@ -3,12 +3,13 @@
 // The write-ahead log of a node: everything Raft must not forget, except term and vote, which are
 // in the vote file that this class drives too. The bytes are drawn in docs/formats/wal.md.
 //
-// Segments `wal-<sequence>.log` are written with zeroes ahead of time, because syncing a file whose
-// size and blocks do not change is about twice as fast as syncing one that grows, and are recycled
-// through `spare-<n>.log`. One Append is one batch: one gathered write that starts on a sector of
-// its own, never crosses into another segment, and ends in a commit record. A batch without its
-// commit record did not happen. A batch that does not fit starts a new segment, of its own size
-// when it is larger than a whole one.
+// Segments `wal-<sequence>.log` are written with zeroes when there is time, because syncing a file
+// whose size and blocks do not change is up to twice as fast as syncing one that grows, and are
+// recycled through `spare-<n>.log`; when none is left a new one is allocated without being written.
+// One Append is one batch: one gathered write that starts on a sector of its own, never crosses
+// into another segment, and ends in a commit record. A batch without its commit record did not
+// happen. A batch that does not fit starts a new segment, of its own size when it is larger than a
+// whole one.
 //
 // What may be cut after a crash is exactly the unsynced tail, and the log itself can tell:
 //  - Checksums are chained from the segment's own sequence number through every record, and batches
@@ -117,8 +118,8 @@ class Wal {
   // A base behind the present one is ignored.
   Status Compact(const raft::SnapshotMeta& base);
 
-  // Work for an idle moment: writes one spare segment ahead when there are too few, and says
-  // whether it did. Without it a new segment is written with zeroes when it is needed.
+  // Work for an idle moment: writes a piece of a spare segment when there are too few, and says
+  // whether it did. Without it a new segment is allocated, and not written first.
   Result<bool> PrepareSpare();
 
   // What this log cannot know itself: it once held everything up to `index`, and has lost it. Stays

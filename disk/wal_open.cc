@@ -48,7 +48,7 @@ Status Wal::Recover(Recovered* out) {
     if (Status s = DropOldSegments(); !s.ok()) return s;
     Report(std::move(found), out);
   }
-  // Spares are made by PrepareSpare, when there is time: a start should not wait for them.
+  // More spares are made by PrepareSpare, when there is time: a start should not wait for them.
   return Status::Ok();
 }
 
@@ -60,6 +60,7 @@ Status Wal::StartFresh(const LogContents& found) {
   if (found.half_created) remains.push_back(SegmentName(1));
   for (const uint64_t spare : found.spares) remains.push_back(SpareName(spare));
   if (Status s = segment_files_.RemoveAll(remains); !s.ok()) return s;
+  if (Status s = segment_files_.HaveSpare(); !s.ok()) return s;
   Result<std::unique_ptr<File>> file = segment_files_.Prepare(1, options_.segment_bytes);
   if (!file.ok()) return file.status();
   if (Status s = file.value()->Write(0, EncodeHeader(HeaderHere(1))); !s.ok()) return s;
@@ -111,6 +112,7 @@ Status Wal::ContinueInNewSegment(const LogContents& found) {
   const uint64_t batch_bytes = found.unproven.empty() ? 0 : BatchBuilder::BatchBytes(record_bytes);
   const uint64_t file_bytes = std::max(options_.segment_bytes, kSegmentHeaderBytes + batch_bytes);
 
+  if (Status s = segment_files_.HaveSpare(); !s.ok()) return s;
   Result<std::unique_ptr<File>> file = segment_files_.Prepare(sequence, file_bytes);
   if (!file.ok()) return file.status();
   file_ = std::move(file).value();

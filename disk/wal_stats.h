@@ -14,8 +14,9 @@ struct WalStats {
   Counter appended_entries;
   Counter syncs;  // of segments
   Counter vote_saves;
-  Counter segments_created;   // written with zeroes
-  Counter segments_recycled;  // taken from spare ones
+  Counter segments_created;    // written with zeroes
+  Counter segments_allocated;  // not written first, because no spare one was there
+  Counter segments_recycled;   // taken from spare ones
   Counter segments_dropped;
   Gauge segments;
   Gauge disk_bytes;  // segments and spares

@@ -24,7 +24,8 @@ namespace kvorum::replica {
 
 struct TakerStats {
   Counter taken;
-  Counter failed;     // the file could not be written; retried at the next occasion
+  Counter failed;     // the file could not be written, or an older one not be removed; retried at
+                      // the next occasion
   Gauge bytes;        // content of the newest one
   Gauge finished_at;  // boot time in microseconds; 0 = never in this life
 };

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/wal_thread.h"
 
+#include <chrono>
 #include <utility>
 
 #include "server/clocks.h"
 
 namespace kvorum::server {
+namespace {
+
+// Work may come while a piece of a spare segment is written, and has to wait: not often.
+constexpr std::chrono::milliseconds kBetweenPieces{5};
+
+}  // namespace
 
 WalThread::WalThread(disk::Wal& wal, Events events) : wal_(wal), events_(std::move(events)) {
   thread_ = std::thread([this] { Run(); });
@@ -38,18 +45,21 @@ void WalThread::Stop() {
 void WalThread::Run() {
   std::vector<Item> items;
   bool spares_full = false;
+  std::chrono::steady_clock::time_point next_piece;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      if (queue_.empty() && !stop_ && !spares_full) {
-        // Nothing to do: write the zeroes that the next segment will need.
+      const auto called = [this] { return stop_ || !queue_.empty(); };
+      if (!spares_full && !wake_.wait_until(lock, next_piece, called)) {
+        // Nothing to do: write some of the zeroes that the next segment will need.
         lock.unlock();
-        const Result<bool> made = wal_.PrepareSpare();
-        if (!made.ok()) return events_.failed(made.status());
-        spares_full = !made.value();
+        const Result<bool> written = wal_.PrepareSpare();
+        if (!written.ok()) return events_.failed(written.status());
+        spares_full = !written.value();
+        next_piece = std::chrono::steady_clock::now() + kBetweenPieces;
         continue;
       }
-      wake_.wait(lock, [this] { return stop_ || !queue_.empty(); });
+      wake_.wait(lock, called);
       if (queue_.empty()) return;
       items.swap(queue_);
     }

@@ -52,14 +52,8 @@ void Database::Prefetch(std::span<const std::string_view> keys) const {
 }
 
 void Database::PrefetchPages(Position position, size_t pages) const {
-  if (slots_ == nullptr) return;
-  while (pages > 0 && !position.AtEnd()) {
-    const SlotTable& table = (*slots_)[position.slot];
-    if (!table.empty()) {
-      position.hash = table.VisitPage(position.hash, [](Record* record) { record->Prefetch(); });
-      --pages;
-    }
-    if (table.empty() || position.hash == 0) NextSlot(position);
+  for (; pages > 0 && !position.AtEnd(); --pages) {
+    VisitWholePage(position, [](Record* record) { record->Prefetch(); });
   }
 }
 

@@ -86,17 +86,9 @@ class Database {
   // may have records. The database must not change meanwhile.
   template <class Visit>
   void VisitPage(Position& position, Visit visit) const {
-    if (slots_ == nullptr) {
-      position.slot = kSlots;
-      return;
-    }
-    while (!position.AtEnd() && (*slots_)[position.slot].empty()) NextSlot(position);
-    if (position.AtEnd()) return;
-    const uint64_t from = position.hash;
-    position.hash = (*slots_)[position.slot].VisitPage(from, [&](Record* record) {
-      if (from == 0 || key_hash_(record->key()) >= from) visit(record);
+    VisitWholePage(position, [&](Record* record) {
+      if (position.hash == 0 || key_hash_(record->key()) >= position.hash) visit(record);
     });
-    if (position.hash == 0) NextSlot(position);
   }
   // Asks the processor for the records of the next `pages` pages, without waiting for any:
   // VisitPage alone waits for one after the other.
@@ -131,6 +123,19 @@ class Database {
     }
   };
 
+  // VisitPage, with those records of the page that are before `position`, which stays where it is
+  // until all are visited. Touches no record.
+  template <class Visit>
+  void VisitWholePage(Position& position, Visit visit) const {
+    if (slots_ == nullptr) {
+      position.slot = kSlots;
+      return;
+    }
+    while (!position.AtEnd() && (*slots_)[position.slot].empty()) NextSlot(position);
+    if (position.AtEnd()) return;
+    position.hash = (*slots_)[position.slot].VisitPage(position.hash, visit);
+    if (position.hash == 0) NextSlot(position);
+  }
   static void NextSlot(Position& position) {
     ++position.slot;
     position.hash = 0;

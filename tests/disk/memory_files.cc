@@ -73,8 +73,7 @@ class MemoryFile final : public File {
     bool half = false;
     Status s = owner_.Begin(Operation::kWrite, &fault, &faulted, &half);
     const uint64_t grown = std::max<uint64_t>(inode_->cache.size(), offset + bytes.size());
-    if (s.ok() && owner_.capacity_ != UINT64_MAX &&
-        owner_.UsedBytes() - inode_->cache.size() + grown > owner_.capacity_) {
+    if (s.ok() && !HasRoom(grown)) {
       s = Injected(StatusCode::kNoSpace, "no space left");
       half = true;
     }
@@ -133,7 +132,26 @@ class MemoryFile final : public File {
     return Status::Ok();
   }
 
+  Status Allocate(uint64_t size) override {
+    KV_CHECK(writable_);
+    if (size <= inode_->cache.size()) return Status::Ok();
+    FaultKind fault{};
+    bool faulted = false;
+    bool half = false;
+    if (Status s = owner_.Begin(Operation::kWrite, &fault, &faulted, &half); !s.ok()) return s;
+    if (!HasRoom(size)) return Injected(StatusCode::kNoSpace, "no space left");
+    inode_->cache.resize(size, '\0');
+    if (!(faulted && fault == FaultKind::kLost)) inode_->unsynced.push_back({0, {}, size});
+    return Status::Ok();
+  }
+
  private:
+  // For this file to be so large.
+  [[nodiscard]] bool HasRoom(uint64_t size) const {
+    return owner_.capacity_ == UINT64_MAX ||
+           owner_.UsedBytes() - inode_->cache.size() + size <= owner_.capacity_;
+  }
+
   MemoryFiles& owner_;
   MemoryFiles::InodeRef inode_;
   bool writable_;

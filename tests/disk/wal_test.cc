@@ -182,6 +182,29 @@ TEST(Wal, WhatALogGivesUpIsKeptForWhatItWillWant) {
   }
 }
 
+// It was written with zeroes once, while somebody waited: a megabyte of log cost two.
+TEST(Wal, ASegmentThatNobodyMadeAheadIsAllocatedAndNotWritten) {
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  uint64_t index = 0;
+  while (log.wal->segment_count() < 3) {
+    ASSERT_TRUE(log.Write({SaveOf({MakeEntry(++index, 1, std::string(900, 'x'))})}).ok());
+  }
+  EXPECT_EQ(log.wal->stats().segments_created.Get(), 1u) << "by the start, which has the time";
+  EXPECT_EQ(log.wal->stats().segments_allocated.Get(), 2u);
+  // All its room is there from the beginning, and empty.
+  const std::string bytes = log.files.Contents(log.SegmentPath(3));
+  EXPECT_EQ(bytes.size(), log.options.segment_bytes);
+  EXPECT_EQ(bytes.back(), '\0');
+  // Where there is no room, the log says so.
+  log.files.SetCapacity(log.files.UsedBytes() + log.options.segment_bytes / 2);
+  Status status = Status::Ok();
+  while (status.ok()) {
+    status = log.Write({SaveOf({MakeEntry(++index, 1, std::string(900, 'x'))})});
+  }
+  EXPECT_EQ(status.code(), StatusCode::kNoSpace);
+}
+
 TEST(Wal, SparesAreMadeAheadAndAFullDiskIsNoErrorThere) {
   TestLog log;
   ASSERT_TRUE(log.Open().ok());
@@ -194,9 +217,40 @@ TEST(Wal, SparesAreMadeAheadAndAFullDiskIsNoErrorThere) {
   for (uint64_t i = 1; i <= 10; ++i) {
     ASSERT_TRUE(log.Write({SaveOf({MakeEntry(i, 1, std::string(1500, 'x'))})}).ok());
   }
-  EXPECT_EQ(log.wal->stats().segments_recycled.Get(), 2u);
+  EXPECT_EQ(log.wal->stats().segments_recycled.Get(), 3u) << "and one by the start";
   ASSERT_TRUE(log.Open().ok());
   EXPECT_EQ(log.recovered.entries.size(), 10u);
+}
+
+TEST(Wal, AHalfWrittenSpareIsNoSpare) {
+  const auto spares = [](TestLog& log) {
+    uint64_t bytes = 0;
+    const std::vector<std::string> names = log.files.List(kLogDir).value();
+    for (const std::string& name : names) {
+      if (name.starts_with("spare-")) bytes += log.files.Contents(JoinPath(kLogDir, name)).size();
+    }
+    return bytes;
+  };
+  TestLog log;
+  log.options.segment_bytes = 3 * kZeroPieceBytes;
+  ASSERT_TRUE(log.Open().ok());
+  // The disk is full when a piece is still missing: its room is given back.
+  ASSERT_TRUE(log.wal->PrepareSpare().value());
+  ASSERT_TRUE(log.wal->PrepareSpare().value());
+  EXPECT_EQ(spares(log), 2 * kZeroPieceBytes);
+  log.files.SetCapacity(log.files.UsedBytes() + 10);
+  EXPECT_FALSE(log.wal->PrepareSpare().value());
+  EXPECT_EQ(spares(log), 0u);
+  log.files.SetCapacity(UINT64_MAX);
+  // The process dies before the last piece: the next one does not take it for a spare.
+  ASSERT_TRUE(log.wal->PrepareSpare().value());
+  log.options.spare_segments = 0;
+  ASSERT_TRUE(log.Open().ok());
+  EXPECT_EQ(spares(log), 0u);
+  EXPECT_EQ(log.wal->stats().segments_recycled.Get(), 0u);
+  ASSERT_TRUE(log.Write({SaveOf({MakeEntry(1, 1, "x")})}).ok());
+  ASSERT_TRUE(log.Open().ok());
+  EXPECT_EQ(log.recovered.entries.size(), 1u);
 }
 
 TEST(Wal, AnotherNodesLogIsRefused) {

@@ -153,6 +153,13 @@ void FlippedBitInASnapshot(Lab& lab) {  // 71
       false);
 }
 
+// As in a segment that is written ahead.
+void ZeroFrom(SimNode& node, const std::string& path, uint64_t cut) {
+  const uint64_t size = node.files().Contents(path).size();
+  node.files().Resize(path, cut);
+  node.files().Resize(path, size);
+}
+
 void ShortenedLog(Lab& lab) {  // 72
   Damage(
       lab,
@@ -162,30 +169,43 @@ void ShortenedLog(Lab& lab) {  // 72
         const size_t used = UsedBytes(bytes);
         if (used < 2048) return false;
         const uint64_t cut = used - 512 * (1 + lab.rng.Below(used / 512 - 2));
-        node.files().Resize(path, cut);
-        node.files().Resize(path, bytes.size());  // zeroes, as in a segment written ahead
+        ZeroFrom(node, path, cut);
         return true;
       },
       false);
 }
 
-// The leader has its acknowledgement of what it has lost, and stays: nobody else would tell it.
-void TailLostUnderTheSameLeader(Lab& lab) {  // 72
-  lab.plan.snapshot_log_bytes = 1 << 20;     // no snapshot comes to its rescue
+// All in one segment, and no snapshot comes to the rescue of who loses its tail.
+void KeepOneSegment(Lab& lab) {
+  lab.plan.snapshot_log_bytes = 1 << 20;
   lab.plan.segment_bytes = 64 << 10;
-  const NodeId leader = lab.Begin();
-  const NodeId victim = lab.Others(leader)[lab.rng.Below(2)];
+}
+
+void FillSegment(Lab& lab, NodeId leader) {
   for (int i = 0; i < 40; ++i) {
     lab.Ask(leader, {"SET", "probe", std::string(200, 'x') + lab.Unique()});
   }
-  lab.Run(lab.ET(1));
-  const Index last = lab.node(victim).node().member().core().log().last_index();
+}
+
+// It is killed, and its newest acknowledged entries are gone.
+void LoseTail(Lab& lab, NodeId victim) {
   lab.Kill(victim);
   lab.world().watcher().Damaged(victim);
-  const std::string path = NewestSegment(lab.node(victim));
-  const std::string bytes = lab.node(victim).files().Contents(path);
-  lab.node(victim).files().Resize(path, UsedBytes(bytes) - 512 * (2 + lab.rng.Below(6)));
-  lab.node(victim).files().Resize(path, bytes.size());
+  SimNode& node = lab.node(victim);
+  const std::string path = NewestSegment(node);
+  const size_t used = UsedBytes(node.files().Contents(path));
+  ZeroFrom(node, path, used - 512 * (2 + lab.rng.Below(6)));
+}
+
+// The leader has its acknowledgement of what it has lost, and stays: nobody else would tell it.
+void TailLostUnderTheSameLeader(Lab& lab) {  // 72
+  KeepOneSegment(lab);
+  const NodeId leader = lab.Begin();
+  const NodeId victim = lab.Others(leader)[lab.rng.Below(2)];
+  FillSegment(lab, leader);
+  lab.Run(lab.ET(1));
+  const Index last = lab.node(victim).node().member().core().log().last_index();
+  LoseTail(lab, victim);
   lab.Start(victim);
   lab.Run(lab.ET(1));
   if (lab.rng.OneIn(1, 2)) lab.Ask(leader, {"SET", "probe", lab.Unique()});  // or no news at all
@@ -200,21 +220,13 @@ void TailLostUnderTheSameLeader(Lab& lab) {  // 72
 // The only other copy of what it has lost is away, so nobody can tell it, and a majority would be
 // there without that copy: only what it noted itself keeps it from voting.
 void TailLostAndTheOtherCopyAway(Lab& lab) {  // 72
-  lab.plan.snapshot_log_bytes = 1 << 20;
-  lab.plan.segment_bytes = 64 << 10;
+  KeepOneSegment(lab);
   const NodeId leader = lab.Begin();
   const NodeId victim = lab.Others(leader)[0];
   const NodeId behind = lab.Others(leader)[1];
   lab.Isolate(behind);
-  for (int i = 0; i < 40; ++i) {
-    lab.Ask(leader, {"SET", "probe", std::string(200, 'x') + lab.Unique()});
-  }
-  lab.Kill(victim);
-  lab.world().watcher().Damaged(victim);
-  const std::string path = NewestSegment(lab.node(victim));
-  const std::string bytes = lab.node(victim).files().Contents(path);
-  lab.node(victim).files().Resize(path, UsedBytes(bytes) - 512 * (2 + lab.rng.Below(6)));
-  lab.node(victim).files().Resize(path, bytes.size());
+  FillSegment(lab, leader);
+  LoseTail(lab, victim);
   lab.Kill(leader);
   lab.network().Heal();
   lab.Start(victim);
