@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The parts a command passes through, one by one: parser, reply, envelope, apply, log append and
-// core. For finding what to look at; claims are made by side_by_side.py.
+// The parts a command passes through, one by one: parser, reply, envelope, apply, log append, core
+// and sockets. For finding what to look at; claims are made by side_by_side.py.
 #include <benchmark/benchmark.h>
 
+#include <sys/socket.h>
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -11,6 +17,7 @@
 #include "raft/core.h"
 #include "resp/parser.h"
 #include "resp/reply.h"
+#include "server/io_threads.h"
 #include "store/envelope.h"
 #include "store/families.h"
 #include "store/machine.h"
@@ -117,6 +124,36 @@ void CoreCommitsOneProposal(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(CoreCommitsOneProposal);
+
+// What helpers save the reactor of a turn's replies. Wants more processors than threads, all idle:
+// elsewhere helpers sleep, and are woken.
+void SendToFiftyClients(benchmark::State& state) {
+  using boost::asio::ip::tcp;
+  boost::asio::io_context context;
+  tcp::acceptor acceptor(context, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0));
+  std::vector<tcp::socket> clients;
+  std::vector<tcp::socket> served;
+  for (int i = 0; i < 50; ++i) {
+    clients.emplace_back(context);
+    clients.back().connect(acceptor.local_endpoint());
+    served.push_back(acceptor.accept());
+    served.back().set_option(tcp::no_delay(true));
+  }
+  server::IoThreads io(static_cast<size_t>(state.range(0)));
+  std::array<char, 70> reply{};
+  for (auto _ : state) {
+    const auto started = std::chrono::steady_clock::now();
+    io.ForEach(served.size(), [&](size_t item, size_t /*thread*/) {
+      benchmark::DoNotOptimize(
+          ::send(served[item].native_handle(), reply.data(), reply.size(), MSG_NOSIGNAL));
+    });
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+    state.SetIterationTime(took.count());
+    for (tcp::socket& client : clients) client.receive(boost::asio::buffer(reply));
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(served.size()));
+}
+BENCHMARK(SendToFiftyClients)->Arg(1)->Arg(2)->UseManualTime();
 
 }  // namespace
 }  // namespace kvorum

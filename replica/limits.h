@@ -10,9 +10,10 @@
 
 namespace kvorum::replica {
 
-// A turn applies at most this much, so that heartbeats and sockets are never starved by a backlog.
-inline constexpr size_t kApplyBytesPerTurn = size_t{4} << 20;
-inline constexpr size_t kApplyEntriesPerTurn = 4096;
+// A turn applies at most this much, about 3 ms of small values, so that a backlog does not keep
+// heartbeats, sockets, and the acknowledgements of a new follower that works one off.
+inline constexpr size_t kApplyBytesPerTurn = size_t{256} << 10;
+inline constexpr size_t kApplyEntriesPerTurn = 1024;
 
 // A turn serializes at most this much of a running snapshot.
 inline constexpr size_t kSnapshotBytesPerTurn = size_t{128} << 10;

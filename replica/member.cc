@@ -97,6 +97,8 @@ void Member::EndTurn() {
   AnswerFollowers();
   CarryOut();
   AskLeader();
+  // The others need not wait for what is applied here.
+  seams_.transport.SendNow();
   ApplyCommitted();
   ExpireProposals();
   NoticeLeadership();

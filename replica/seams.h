@@ -40,6 +40,8 @@ class Transport {
  public:
   virtual ~Transport() = default;
   virtual void Send(NodeId to, raft::Message message) = 0;
+  // What was sent goes on its way now: what the member does next may take a while.
+  virtual void SendNow() = 0;
 };
 
 // One thread for slow files. Jobs run one after another in the order given; `done` is called later

@@ -42,6 +42,7 @@ struct Config {
   uint32_t maxclients = 10'000;
   uint32_t tcp_backlog = 511;
   uint32_t tcp_keepalive_s = 300;
+  uint32_t io_threads = 1;          // with the reactor's
   uint32_t timeout_s = 0;           // idle clients; 0: never
   uint32_t request_timeout_s = 30;  // a request that has begun
   uint32_t auth_timeout_s = 10;     // unauthenticated connections

@@ -221,6 +221,8 @@ constexpr Directive kDirectives[] = {
     Text<&C::metrics_bind>("metrics-bind", "The address that metrics-port listens on."),
     Number<&C::maxclients, 1, 1'000'000>("maxclients", "Connections at a time.", kRuntime),
     Number<&C::tcp_backlog, 1, 65535>("tcp-backlog", "Connections waiting to be accepted."),
+    Number<&C::io_threads, 1, 128>(
+        "io-threads", "Threads that read from and write to clients; 1: none but the main one."),
     Number<&C::tcp_keepalive_s, 0, kMaxSeconds>(
         "tcp-keepalive", "Not 0: new connections are watched by TCP.", kRuntime),
     Number<&C::timeout_s, 0, kMaxSeconds>("timeout", "Idle clients are closed, s. 0: never.",

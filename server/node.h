@@ -56,6 +56,8 @@ class PeerWire {
   [[nodiscard]] virtual bool IsConnected(NodeId to) const = 0;
   // Of carried commands and their replies: sent here and not yet on their way.
   [[nodiscard]] virtual size_t QueuedBytes(NodeId to) const = 0;
+  // What was sent goes on its way now, and not at the end of the turn. Reports nothing to the node.
+  virtual void SendNow() = 0;
 };
 
 // What the node asks of the process it runs in.
@@ -256,6 +258,7 @@ class Node final : public replica::Clients, public replica::Transport {
   void Happened(replica::Event event) override;
   void Halt(const Status& why) override;
   void Send(NodeId to, raft::Message message) override;
+  void SendNow() override { seams_.wire.SendNow(); }
 
   // For Carrier: a carried command has its outcome.
   void CountFromLog() { stats_.forwards_from_log.Add(); }

@@ -68,21 +68,23 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
   }
 
   void Flush() {
-    if (!connected_ || writing_ || written_ == queue_.size()) return;
+    if (!Write()) Reset();
+  }
+
+  // As much as the socket takes now, the rest when it takes more. False: the link has broken.
+  [[nodiscard]] bool Write() {
+    if (!connected_ || writing_ || written_ == queue_.size()) return true;
     error_code error;
     const size_t sent = socket_.write_some(
         boost::asio::buffer(queue_.data() + written_, queue_.size() - written_), error);
-    if (error && !WouldBlock(error)) {
-      Reset();
-      return;
-    }
+    if (error && !WouldBlock(error)) return false;
     written_ += sent;
     links_.stats_.bytes_sent.Add(sent);
     if (written_ == queue_.size()) {
       queue_.clear();
       written_ = 0;
       if (queue_.capacity() > (size_t{4} << 20)) queue_.shrink_to_fit();
-      return;
+      return true;
     }
     if (written_ > queue_.size() / 2) {
       queue_.erase(0, written_);
@@ -95,6 +97,7 @@ class PeerLinks::Dialled : public std::enable_shared_from_this<Dialled> {
                          self->writing_ = false;
                          if (!failed) self->Flush();
                        });
+    return true;
   }
 
   // For good: nothing that was begun goes on.
@@ -264,14 +267,13 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
 
   void OnReadable() {
     links_.events_.input();
-    error_code error;
     const size_t most = greeted_ ? ReadBuffer::kBytes : 512;
-    const size_t got = links_.read_buffer_.Append(socket_, most, buffer_, error);
-    if (error && !WouldBlock(error)) {
+    const ssize_t got = links_.read_buffer_.Append(socket_.native_handle(), most, buffer_);
+    if (got == 0 || ReadBuffer::Failed(got)) {
       Close();
       return;
     }
-    links_.stats_.bytes_received.Add(got);
+    if (got > 0) links_.stats_.bytes_received.Add(static_cast<uint64_t>(got));
     links_.events_.arrived();
     Consume();
     if (!closed_) WaitRead();
@@ -476,7 +478,15 @@ size_t PeerLinks::QueuedBytes(NodeId to) const {
   return it == dialled_.end() ? 0 : it->second.links[1]->queued();
 }
 
-void PeerLinks::Flush() {
+void PeerLinks::SendNow() {
+  for (auto& [id, speaking] : dialled_) {
+    for (const std::shared_ptr<Dialled>& link : speaking.links) {
+      [[maybe_unused]] const bool whole = link->Write();  // EndTurn meets what has broken
+    }
+  }
+}
+
+void PeerLinks::EndTurn() {
   if (reconcile_ && !stopped_) Reconcile();
   for (auto& [id, speaking] : dialled_) {
     for (const std::shared_ptr<Dialled>& link : speaking.links) link->Flush();

@@ -71,8 +71,9 @@ class PeerLinks final : public PeerWire {
   void SendToPeer(NodeId to, PeerMessage message) override;
   [[nodiscard]] bool IsConnected(NodeId to) const override;
   [[nodiscard]] size_t QueuedBytes(NodeId to) const override;
-  // Once a turn: writes what was sent in it.
-  void Flush();
+  void SendNow() override;
+  // Once a turn: writes what was sent in it, and hangs up where that failed.
+  void EndTurn();
   [[nodiscard]] const Stats& stats() const { return stats_; }
 
  private:

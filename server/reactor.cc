@@ -47,7 +47,9 @@ std::string AddressText(const tcp::endpoint& endpoint) {
 Reactor::Reactor(Config& config, uint64_t cluster_id)
     : config_(config),
       signals_(context_),
-      links_(context_, read_buffer_, config, cluster_id,
+      io_threads_(config.io_threads),
+      read_buffers_(io_threads_.size()),
+      links_(context_, read_buffers_.front(), config, cluster_id,
              {.input = [this] { EnsureTurn(); },
               .arrived =
                   [this] {
@@ -104,6 +106,7 @@ void Reactor::EnsureTurn() {
 
 void Reactor::RunReady() {
   int handlers = 0;
+  poll_.Arm();
   if (!node_->WantsTurn()) {
     const Micros until = std::min(node_->NextWakeup(), next_cron_);
     const Micros away = std::clamp<Micros>(until - BootMicros(), 0, kCronUs);
@@ -112,18 +115,52 @@ void Reactor::RunReady() {
   }
   const Micros until = BootMicros() + kHandlersUs;
   while (handlers < kHandlersPerTurn && context_.poll_one() > 0 && BootMicros() < until) ++handlers;
+  if (poll_.armed()) return;
+  // More come while these are read: they share the turn, and what it writes to the log.
+  while (ServeClients() > 0 && BootMicros() < until) {
+  }
+}
+
+size_t Reactor::ServeClients() {
+  poll_.Take([this](void* owner, Readiness readiness) {
+    ready_.push_back({static_cast<Connection*>(owner)->shared_from_this(), readiness});
+  });
+  io_threads_.ForEach(ready_.size(), [this](size_t item, size_t thread) {
+    const ReadyClient& client = ready_[item];
+    if (client.readiness.read) client.connection->Receive(read_buffers_[thread]);
+  });
+  for (const auto& [connection, readiness] : ready_) {
+    if (readiness.read) {
+      connection->Received();
+    } else if (readiness.broken) {
+      connection->Close();
+    }
+    if (readiness.write) connection->Writable();
+  }
+  const size_t served = ready_.size();
+  ready_.clear();
+  return served;
 }
 
 void Reactor::FinishTurn() {
   EnsureTurn();
   node_->EndTurn(ReadClocks());
-  links_.Flush();
+  links_.EndTurn();
   if (node_->PeersChanged()) links_.SetPeers(node_->Peers());
-  node_->Flush([](Session& session) {
-    if (session.owner != nullptr) static_cast<Connection*>(session.owner)->Flush();
-  });
+  WriteReplies();
   in_turn_ = false;
   ++turns_;
+}
+
+void Reactor::WriteReplies() {
+  node_->Flush([this](Session& session) {
+    if (session.owner == nullptr) return;
+    owed_.push_back(static_cast<Connection*>(session.owner)->shared_from_this());
+  });
+  io_threads_.ForEach(owed_.size(),
+                      [this](size_t item, size_t /*thread*/) { owed_[item]->Transmit(); });
+  for (const std::shared_ptr<Connection>& connection : owed_) connection->Transmitted();
+  owed_.clear();
 }
 
 int Reactor::Run() {
@@ -241,13 +278,15 @@ void Reactor::Accepted(tcp::socket socket, PortKind kind) {
   if (config_.tcp_keepalive_s != 0) socket.set_option(tcp::socket::keep_alive(true), error);
   const bool loopback = remote.address().is_loopback();
   if (!Admit(socket, AddressText(remote), loopback)) return;
+  const int descriptor = socket.release(error);  // from here on it is not Asio's
+  if (error) return;
   Session* session = node_->Open(kind);
   session->peer_address = AddressText(remote);
   session->local_address = AddressText(local);
   session->from_loopback = loopback;
-  session->socket = socket.native_handle();
+  session->socket = descriptor;
   auto connection = std::make_shared<Connection>(
-      std::move(socket), read_buffer_, *node_, session,
+      descriptor, poll_, *node_, session,
       Connection::Events{
           .input = [this] { EnsureTurn(); },
           .closed = [this](const std::shared_ptr<Connection>& gone) { connections_.erase(gone); }});

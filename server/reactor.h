@@ -2,7 +2,8 @@
 //
 // One thread with an event loop: sockets, peer links and the node. A turn is: run what is ready,
 // then let the node work off what came, then write what it produced. Nothing blocks here; slow
-// files have threads of their own that post their results in.
+// files have threads of their own that post their results in, and clients' sockets may have some
+// that read and write with this one (io-threads).
 #pragma once
 
 #include <array>
@@ -16,7 +17,9 @@
 #include <unordered_set>
 #include <vector>
 
+#include "server/client_poll.h"
 #include "server/connection.h"
+#include "server/io_threads.h"
 #include "server/node.h"
 #include "server/peer_links.h"
 
@@ -66,7 +69,9 @@ class Reactor final : public Host {
 
   void EnsureTurn();
   void RunReady();
+  size_t ServeClients();
   void FinishTurn();
+  void WriteReplies();
   void Cron();
   void CloseOverdue();
   Status ListenOn(uint16_t port, PortKind kind);
@@ -79,12 +84,21 @@ class Reactor final : public Host {
   Config& config_;
   boost::asio::io_context context_{1};
   boost::asio::signal_set signals_;
-  ReadBuffer read_buffer_;
+  IoThreads io_threads_;
+  std::vector<ReadBuffer> read_buffers_;  // of each of them
   PeerLinks links_;
   Node* node_ = nullptr;
   disk::Acquaintances* acquaintances_ = nullptr;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  ClientPoll poll_{context_};
   std::unordered_set<std::shared_ptr<Connection>> connections_;
+  struct ReadyClient {
+    std::shared_ptr<Connection> connection;
+    Readiness readiness;
+  };
+  // Reused by each turn: who has sent something, and who is owed something.
+  std::vector<ReadyClient> ready_;
+  std::vector<std::shared_ptr<Connection>> owed_;
   std::function<void()> cron_;
   std::function<void(std::string_view)> record_ = [](std::string_view) {};
   bool in_turn_ = false;

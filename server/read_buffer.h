@@ -1,30 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is read from sockets passes through one buffer of the reactor: a string that is grown to be
-// read into is cleared first, and for small requests that costs more than to copy them.
+// What is read from sockets passes through one buffer of the thread that reads: a string that is
+// grown to be read into is cleared first, and for small requests that costs more than to copy them.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <algorithm>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <cerrno>
 #include <cstddef>
 #include <memory>
 #include <string>
 
 namespace kvorum::server {
 
-// The reactor's thread only.
+// One thread at a time.
 class ReadBuffer {
  public:
   static constexpr size_t kBytes = size_t{256} << 10;
 
-  // Reads once, at most `most` bytes, and appends them to `to`. Returns how many.
-  size_t Append(boost::asio::ip::tcp::socket& socket, size_t most, std::string& to,
-                boost::system::error_code& error) {
-    const size_t got =
-        socket.read_some(boost::asio::buffer(bytes_.get(), std::min(most, kBytes)), error);
-    to.append(bytes_.get(), got);
+  // Reads once, at most `most` bytes, without waiting, and appends them to `to`. Returns how many,
+  // 0 at the end of the stream, or -errno.
+  ssize_t Append(int socket, size_t most, std::string& to) {
+    const ssize_t got = ::recv(socket, bytes_.get(), std::min(most, kBytes), MSG_DONTWAIT);
+    if (got < 0) return -errno;
+    to.append(bytes_.get(), static_cast<size_t>(got));
     return got;
+  }
+
+  // Whether that is an error, and not one that says "later".
+  static bool Failed(ssize_t result) {
+    return result < 0 && result != -EAGAIN && result != -EWOULDBLOCK && result != -EINTR;
   }
 
  private:

@@ -115,6 +115,7 @@ class TestMember final : LogDisk, Transport, Stopwatch, Clients, store::ReplySin
   void Owes(Index index) override { events_ += "owes " + std::to_string(index.value()) + "\n"; }
   void CaughtUp() override { events_ += "caught up\n"; }
   void Send(NodeId to, raft::Message message) override;
+  void SendNow() override {}
   Micros Read() override { return now_.boot_us; }
   store::ReplySink* Applying(ProposalId /*id*/) override { return this; }
   void Applied(ProposalId id) override;

@@ -73,6 +73,7 @@ class Transfer : public ::testing::Test, protected Transport {
   void Start(uint64_t index) { streams_.Start(kPeer, kTerm, MetaOf(index), now_); }
 
   // ---- the network
+  void SendNow() override {}
   void Send(NodeId to, raft::Message message) override {
     EXPECT_EQ(to, kPeer);
     auto piece = std::get<raft::InstallSnapshot>(std::move(message));

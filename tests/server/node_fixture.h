@@ -73,6 +73,7 @@ class TestNode final : replica::LogDisk, replica::Background, replica::Stopwatch
   void Run(std::function<void()> work, std::function<void()> done) override;
   Micros Read() override;
   void SendToPeer(NodeId to, PeerMessage message) override;
+  void SendNow() override {}
   [[nodiscard]] bool IsConnected(NodeId to) const override;
   [[nodiscard]] size_t QueuedBytes(NodeId /*to*/) const override { return queued_bytes_; }
   void Halt(const Status& why) override;

@@ -47,6 +47,7 @@ class SimProcess final : public replica::LogDisk,
   // replica::Stopwatch
   Micros Read() override { return 0; }
   // server::PeerWire
+  void SendNow() override {}
   void SendToPeer(NodeId to, server::PeerMessage message) override;
   [[nodiscard]] bool IsConnected(NodeId to) const override;
   [[nodiscard]] size_t QueuedBytes(NodeId to) const override;
