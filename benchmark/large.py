@@ -16,13 +16,15 @@ import threading
 import time
 
 from measure import Measure, VALUE_BYTES, sampled_keys
-from peers import ALWAYS, ask, free_port, kvorum, redis, wait_until
+from peers import ALWAYS, ask, free_port, join, kvorum, redis, votes, wait_until
 from side_by_side import ROOT, commit
 
 PATIENCE_S = 600.0
 STARTS = 5
 SAMPLED_KEYS = 1000
 CLIENTS = ("--clients", 50)
+CLIENT_LIMIT = ("--maxclients", "15000")
+NEW_ID = 9
 LOOK_S = 0.1  # seldom enough not to be a load itself
 
 
@@ -33,15 +35,13 @@ class Kvorum:
     def __init__(self, binary, nodes):
         self.title = f"Kvorum, {nodes} node{'s' if nodes > 1 else ''}"
         self.binary = binary
-        self.start = kvorum(binary, nodes, "--maxclients", "20000")
+        self.start = kvorum(binary, nodes, *CLIENT_LIMIT)
 
     def add_follower(self, system):
-        system.start([self.binary, "--node-id", 9, "--join", f"127.0.0.1:{system.port}", "--port", free_port(),
-                      "--raft-port", free_port(), "--dir", "data"])
+        join(system, self.binary, NEW_ID)
 
     def follows(self, system):
-        nodes = [dict(zip(node[::2], node[1::2])) for node in ask(system.port, "RAFT", "NODES") or []]
-        return any(node[b"id"] == 9 and node[b"membership"] == b"voter" for node in nodes)
+        return votes(system.port, NEW_ID)
 
 
 class Redis:
@@ -49,7 +49,7 @@ class Redis:
 
     def __init__(self):
         self.title = "Redis 7, always"
-        self.start = redis(["redis-server"], *ALWAYS, "--maxclients", "15000")
+        self.start = redis(["redis-server"], *ALWAYS, *CLIENT_LIMIT)
         self.follower = None
 
     def add_follower(self, system):
@@ -140,7 +140,7 @@ class Session:
         self.write_down()
         time.sleep(3 * self.measure.duration_s)
         self.load(self.measure.duration_s)
-        grown = [now - then for now, then in zip(self.system.rss_mib(), before)]
+        grown = [full - empty for full, empty in zip(self.system.rss_mib(), before)]
         self.add("memory, bytes a key in each process (16 + 64 are payload)",
                  " ".join(f"{mib * 2**20 / self.measure.keys:.0f}" for mib in grown))
 

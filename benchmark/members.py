@@ -14,7 +14,7 @@ import threading
 import time
 
 from measure import Measure, VALUE_BYTES, sampled_keys
-from peers import ask, free_port, kvorum, wait_until
+from peers import ask, join, kvorum, raft_nodes, votes, wait_until
 from side_by_side import ROOT, commit
 
 PATIENCE_S = 120.0
@@ -54,35 +54,23 @@ class Load:
 
 
 class Cluster:
+    """Node i is process i - 1. The first one leads from the beginning to the end."""
+
     def __init__(self, binary, folder):
         self.binary = binary
         self.system = kvorum(binary, 1)(folder)
-        self.next_id = 2
-        self.process_of = {1: 0}
-
-    def start_new(self):
-        number, self.next_id = self.next_id, self.next_id + 1
-        self.process_of[number] = len(self.system.processes)
-        self.system.start([self.binary, "--node-id", number, "--join", f"127.0.0.1:{self.system.port}",
-                           "--port", free_port(), "--raft-port", free_port(), "--dir", "data"])
-        return number
-
-    def nodes(self):
-        """By id: what RAFT NODES says, of the leader, which stays where it is."""
-        rows = [dict(zip(node[::2], node[1::2])) for node in ask(self.system.port, "RAFT", "NODES") or []]
-        return {row[b"id"]: row for row in rows}
-
-    def vote(self, ids):
-        nodes = self.nodes()
-        return all(nodes.get(number, {}).get(b"membership") == b"voter" for number in ids)
 
     def add(self, count):
-        ids = [self.start_new() for _ in range(count)]
-        wait_until(lambda: self.vote(ids), "the new nodes vote", PATIENCE_S)
+        first = len(self.system.processes) + 1
+        ids = range(first, first + count)
+        for number in ids:
+            join(self.system, self.binary, number)
+        wait_until(lambda: all(votes(self.system.port, number) for number in ids), "the new nodes vote", PATIENCE_S)
 
     def replace(self, dead):
-        self.system.processes[self.process_of[dead]].kill()
-        wait_until(lambda: ask(self.system.port, "RAFT", "REMOVE", dead) == "OK" or dead not in self.nodes(),
+        self.system.processes[dead - 1].kill()
+        port = self.system.port
+        wait_until(lambda: ask(port, "RAFT", "REMOVE", dead) == "OK" or dead not in raft_nodes(port),
                    "the dead node is removed", PATIENCE_S)
         self.add(1)
 

@@ -133,6 +133,22 @@ def kvorum(binary, nodes, *extra):
     return started(make)
 
 
+def join(system, binary, number):
+    """A new node that joins the cluster of `system`, which it adds itself to."""
+    system.start([binary, "--node-id", number, "--join", f"127.0.0.1:{system.port}", "--port", free_port(),
+                  "--raft-port", free_port(), "--dir", "data"])
+
+
+def raft_nodes(port):
+    """What RAFT NODES says there: fields by id. The leader knows most."""
+    nodes = [dict(zip(node[::2], node[1::2])) for node in ask(port, "RAFT", "NODES") or []]
+    return {node[b"id"]: node for node in nodes}
+
+
+def votes(port, number):
+    return raft_nodes(port).get(number, {}).get(b"membership") == b"voter"
+
+
 def roofline(binary):
     def make(system):
         port = free_port()
