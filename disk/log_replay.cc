@@ -55,7 +55,7 @@ const char* LogReplay::ApplyEntry(const Record& record, size_t segment) {
   entry.index = record.index;
   entry.type = record.entry_type;
   if (record.index > floor_ && !record.payload.empty()) {
-    entry.payload = Payload(std::string(record.payload));
+    entry.payload = Payload(record.payload);
   }
   entries_.push_back(std::move(entry));
   last_index_ = record.index;

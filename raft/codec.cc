@@ -167,7 +167,7 @@ Message GetAppend(Reader& in, Term term) {
       in.Fail();
       break;
     }
-    if (!payload.empty()) entry.payload = Payload(std::string(payload));
+    entry.payload = Payload(payload);
     previous = entry.term;
     m.entries.push_back(std::move(entry));
   }

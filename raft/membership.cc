@@ -156,8 +156,7 @@ void Core::AppendConfiguration(const Configuration& next) {
   std::string bytes;
   EncodeConfiguration(next, bytes);
   uncommitted_bytes_ += bytes.size();
-  Entry entry{hard_state_.term, log_.last_index() + 1, EntryType::kConfig,
-              Payload(std::move(bytes))};
+  Entry entry{hard_state_.term, log_.last_index() + 1, EntryType::kConfig, Payload(bytes)};
   NoteEntry(entry);
   log_.Append(std::move(entry));
   SyncPeers(std::get<Leader>(role_));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/envelope.h"
 
-#include <utility>
+#include <cstring>
 
 #include "base/check.h"
 #include "store/families.h"
@@ -13,17 +13,20 @@ namespace {
 constexpr size_t kWallAt = 1;
 constexpr size_t kSeedAt = kWallAt + 8;
 constexpr size_t kCountAt = kSeedAt + 8;
+// Of the buffer, after a proposal that was larger.
+constexpr size_t kMostKeptBytes = size_t{1} << 20;
 static_assert(kCountAt + 4 == kEnvelopeHeaderBytes);
 }  // namespace
 
-void EnvelopeWriter::Clear() {
+void EnvelopeWriter::Begin() {
+  if (bytes_.capacity() > kMostKeptBytes) bytes_ = {};
   bytes_.assign(kEnvelopeHeaderBytes, '\0');
-  count_ = 0;
 }
 
 void EnvelopeWriter::Add(Opcode opcode, uint8_t database, const Origin* origin,
                          std::span<const std::string_view> argv) {
   KV_CHECK(opcode != Opcode::kNone && !argv.empty());
+  if (count_ == 0) Begin();
   PutVarint(bytes_, static_cast<uint64_t>(opcode));
   PutU8(bytes_, database);
   PutU8(bytes_, origin != nullptr ? 1 : 0);
@@ -37,14 +40,14 @@ void EnvelopeWriter::Add(Opcode opcode, uint8_t database, const Origin* origin,
   ++count_;
 }
 
-std::string EnvelopeWriter::Finish(UnixMs wall, uint64_t seed) {
+const std::string& EnvelopeWriter::Finish(UnixMs wall, uint64_t seed) {
+  if (count_ == 0) Begin();
   bytes_[0] = static_cast<char>(kEnvelopeVersion);
   std::memcpy(&bytes_[kWallAt], &wall, sizeof(wall));
   std::memcpy(&bytes_[kSeedAt], &seed, sizeof(seed));
   PatchU32(bytes_, kCountAt, count_);
-  std::string finished = std::move(bytes_);
-  Clear();
-  return finished;
+  count_ = 0;
+  return bytes_;
 }
 
 EnvelopeReader::EnvelopeReader(std::string_view bytes) : reader_(bytes) {

@@ -34,24 +34,24 @@ struct Origin {
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 
-// Collects commands for the next proposal. Reused: Finish starts afresh.
+// Collects commands for the next proposal, one proposal after the other in the same buffer.
 class EnvelopeWriter {
  public:
-  EnvelopeWriter() { Clear(); }
-
   // argv[0], the name, is not stored: the opcode says it. `origin` may be null.
   void Add(Opcode opcode, uint8_t database, const Origin* origin,
            std::span<const std::string_view> argv);
 
   // Of the envelope as it would be finished now.
-  [[nodiscard]] size_t bytes() const { return bytes_.size(); }
+  [[nodiscard]] size_t bytes() const { return count_ == 0 ? kEnvelopeHeaderBytes : bytes_.size(); }
   [[nodiscard]] uint32_t count() const { return count_; }
 
-  // The encoded envelope; the writer is empty again. With no command it is a time pulse.
-  std::string Finish(UnixMs wall, uint64_t seed);
-  void Clear();
+  // The encoded envelope, valid until the next call; the writer is empty again. With no command it
+  // is a time pulse.
+  const std::string& Finish(UnixMs wall, uint64_t seed);
 
  private:
+  void Begin();
+
   std::string bytes_;
   uint32_t count_ = 0;
 };

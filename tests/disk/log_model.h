@@ -34,7 +34,7 @@ inline raft::Entry MakeEntry(uint64_t index, uint64_t term, std::string payload)
   entry.index = Index(index);
   entry.term = Term(term);
   entry.type = payload.empty() ? raft::EntryType::kNoop : raft::EntryType::kBatch;
-  if (!payload.empty()) entry.payload = Payload(std::move(payload));
+  entry.payload = Payload(payload);
   return entry;
 }
 
