@@ -34,6 +34,14 @@
 
 extern char** environ;
 
+// Read by jemalloc before main (its manual, TUNING): a thread of its own gives back what has not
+// been used for ten seconds. Otherwise that is done by who allocates, and an idle node keeps it
+// all.
+extern "C" {
+extern const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,max_background_threads:1";
+}
+
 namespace kvorum::server {
 namespace {
 
