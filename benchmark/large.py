@@ -145,12 +145,16 @@ class Session:
                  " ".join(f"{mib * 2**20 / self.measure.keys:.0f}" for mib in grown))
 
     def write_down(self):
-        """How long the leader took."""
+        """How long the leader took. One that it has begun of its own accord is waited for first."""
+        self.wait_for_disk()
         began = time.monotonic()
         ask(self.system.port, *self.kind.write_down)
         time.sleep(LOOK_S)
-        wait_until(lambda: not writes_down(self.system.port), "the state on the disk", PATIENCE_S, LOOK_S)
+        self.wait_for_disk()
         return time.monotonic() - began
+
+    def wait_for_disk(self):
+        wait_until(lambda: not writes_down(self.system.port), "the state on the disk", PATIENCE_S, LOOK_S)
 
     def writing_down(self):
         """Without load, then again and again under load, so that nearly always one is under way."""
