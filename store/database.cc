@@ -76,7 +76,7 @@ void Database::Set(std::string_view key, const Record::Value& value,
   const uint64_t hash = key_hash_(key);
   Record** const place = table.Find(key, hash);
   if (place == nullptr) {
-    Record* const record = Record::Create(key, value, deadline, epoch());
+    Record* const record = Record::Create(*heap_, key, value, deadline, epoch());
     table.Insert(record, hash, key_hash_);
     ++count_;
     Attach(record);
@@ -88,21 +88,33 @@ void Database::Set(std::string_view key, const Record::Value& value,
     if (deadline.has_value()) old->ChangeDeadline(*deadline);
   } else {
     // Made before the old one goes: the key or the value may be a view into it.
-    *place = Record::Create(key, value, deadline, epoch());
-    Record::Free(old);
+    *place = Record::Create(*heap_, key, value, deadline, epoch());
+    Record::Free(*heap_, old);
   }
   Attach(*place);
 }
 
-void Database::Put(Record* record, SlotTable::Arrival arrival) {
+bool Database::Load(std::string_view key, const Record::Value& value,
+                    std::optional<UnixMs> deadline) {
+  SlotTable& table = TableFor(key);
+  const uint64_t hash = key_hash_(key);
+  if (table.Find(key, hash) != nullptr) return false;
+  Record* const record = Record::Create(*heap_, key, value, deadline, epoch());
+  table.Insert(record, hash, key_hash_, SlotTable::Arrival::kSorted);
+  ++count_;
+  Attach(record);
+  return true;
+}
+
+void Database::Put(Record* record) {
   SlotTable& table = TableFor(record->key());
   const uint64_t hash = key_hash_(record->key());
   if (Record** const place = table.Find(record->key(), hash)) {
     Detach(*place);
-    Record::Free(*place);
+    Record::Free(*heap_, *place);
     *place = record;
   } else {
-    table.Insert(record, hash, key_hash_, arrival);
+    table.Insert(record, hash, key_hash_);
     ++count_;
   }
   Attach(record);
@@ -116,7 +128,7 @@ bool Database::Remove(std::string_view key) {
   Detach(record);
   (*slots_)[SlotOf(key)].Erase(place, hash, key_hash_);
   --count_;
-  Record::Free(record);
+  Record::Free(*heap_, record);
   return true;
 }
 
@@ -128,7 +140,7 @@ Record* Database::MoveOut(std::string_view key, std::string_view new_key) {
   Detach(record);
   (*slots_)[SlotOf(key)].Erase(place, hash, key_hash_);
   --count_;
-  return Record::Rebuild(record, new_key, record->deadline(), epoch());
+  return Record::Rebuild(*heap_, record, new_key, record->deadline(), epoch());
 }
 
 void Database::SetDeadline(std::string_view key, std::optional<UnixMs> deadline) {
@@ -140,7 +152,7 @@ void Database::SetDeadline(std::string_view key, std::optional<UnixMs> deadline)
   if (record->has_deadline() && deadline.has_value()) {
     record->ChangeDeadline(*deadline);
   } else {
-    *place = Record::Rebuild(record, record->key(), deadline, record->epoch());
+    *place = Record::Rebuild(*heap_, record, record->key(), deadline, record->epoch());
   }
   Attach(*place);
 }
@@ -149,7 +161,7 @@ char* Database::Grow(std::string_view key, size_t size) {
   Record** const place = Place(key, key_hash_(key));
   KV_CHECK(place != nullptr);
   Detach(*place);
-  *place = Record::Resize(*place, size);
+  *place = Record::Resize(*heap_, *place, size);
   Attach(*place);
   return (*place)->MutableBytes();
 }
@@ -184,7 +196,7 @@ bool Database::FreeSome(size_t budget) {
       from = table.VisitPage(from, [&](Record* record) {
         record_bytes_ -= record->AllocatedBytes();
         --count_;
-        Record::Free(record);
+        Record::Free(*heap_, record);
         ++freed;
       });
     } while (from != 0);

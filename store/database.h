@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "absl/container/btree_set.h"
 #include "base/time.h"
@@ -26,9 +27,10 @@ class SnapshotWriter;
 
 class Database {
  public:
-  // `snapshot` must outlive every change, not the object itself.
-  Database(const KeyHash& key_hash, SnapshotWriter& snapshot)
-      : key_hash_(key_hash), snapshot_(&snapshot) {}
+  // `snapshot` must outlive every change, not the object itself. `heap` is shared with the other
+  // databases of the keyspace: records move between them.
+  Database(const KeyHash& key_hash, SnapshotWriter& snapshot, std::shared_ptr<RecordHeap> heap)
+      : key_hash_(key_hash), snapshot_(&snapshot), heap_(std::move(heap)) {}
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database();
@@ -45,8 +47,12 @@ class Database {
 
   // Sets a string. An existing record of any type goes; its deadline too, unless it is passed in.
   void Set(std::string_view key, const Record::Value& value, std::optional<UnixMs> deadline);
-  // Takes over a record made elsewhere with epoch(); one with the same key goes.
-  void Put(Record* record, SlotTable::Arrival arrival = SlotTable::Arrival::kAny);
+  // The next record of a snapshot, whose keys come in the order of slots and hashes. False: the key
+  // is there already.
+  bool Load(std::string_view key, const Record::Value& value, std::optional<UnixMs> deadline);
+  // Takes over a record that MoveOut gave, or one made with heap() and epoch(); one with the same
+  // key goes.
+  void Put(Record* record);
   // Takes the record of `key`, which must be there, out of the table, renamed to `new_key`: the
   // caller owns it and gives it to Put, of this database or another of the same keyspace. An object
   // moves with it, it is not cloned.
@@ -59,8 +65,9 @@ class Database {
   // than it was, zeroes appended, and returns its bytes to write into.
   char* Grow(std::string_view key, size_t size);
 
-  // The epoch that records made for Put carry.
+  // What records made for Put are made with.
   [[nodiscard]] uint16_t epoch() const;
+  [[nodiscard]] RecordHeap& heap() { return *heap_; }
 
   // The first in order of (deadline, key).
   [[nodiscard]] std::optional<UnixMs> next_deadline() const {
@@ -149,6 +156,7 @@ class Database {
 
   KeyHash key_hash_;
   SnapshotWriter* snapshot_;
+  std::shared_ptr<RecordHeap> heap_;
   std::unique_ptr<Slots> slots_;
   absl::btree_set<Deadline, Earlier> deadlines_;
   size_t count_ = 0;

@@ -93,7 +93,7 @@ void Copy(Call& call) {
   }
   const Record* const record = call.FindForWrite(from);
   Database& db = call.WritableDb(target);
-  db.Put(record->CopyAs(to, record->deadline(), db.epoch()));
+  db.Put(record->CopyAs(db.heap(), to, db.epoch()));
   call.reply.Integer(1);
 }
 

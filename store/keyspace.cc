@@ -13,7 +13,7 @@ namespace kvorum::store {
 
 Database& Keyspace::Open(size_t number) {
   auto& database = databases_[number];
-  if (database == nullptr) database = std::make_unique<Database>(key_hash_, snapshot_);
+  if (database == nullptr) database = std::make_unique<Database>(key_hash_, snapshot_, heap_);
   return *database;
 }
 

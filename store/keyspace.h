@@ -69,6 +69,7 @@ class Keyspace {
   KeyHash key_hash_;
   // Before the databases: they refer to it.
   SnapshotWriter snapshot_;
+  std::shared_ptr<RecordHeap> heap_ = std::make_shared<RecordHeap>();
   std::vector<std::unique_ptr<Database>> databases_;
   std::vector<std::unique_ptr<Database>> dropped_;
   UnixMs log_time_ = 0;

@@ -23,7 +23,7 @@ inline constexpr size_t kExpiredPerEntry = 1024;
 
 // Records of one page of a slot's table, and how far its directory may grow: 2^20 pointers are
 // 8 MiB, copied in a millisecond or two. From there on pages grow instead.
-inline constexpr uint32_t kPageRecords = 16;
+inline constexpr uint32_t kPageRecords = 27;
 inline constexpr uint32_t kMaxDirectoryDepth = 20;
 
 // SCAN's default COUNT, as Redis.

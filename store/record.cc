@@ -2,7 +2,6 @@
 #include "store/record.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <new>
 
 #include "base/check.h"
@@ -35,28 +34,45 @@ Record::Value Record::Encode(std::string_view text) {
   return {text.size() <= kEmbstrBytes ? Encoding::kEmbstr : Encoding::kRaw, text, 0};
 }
 
-Record* Record::Allocate(std::string_view key, size_t value_bytes, std::optional<UnixMs> deadline,
-                         uint16_t epoch) {
-  KV_CHECK(key.size() <= kMaxKeyBytes && value_bytes <= kMaxStringBytes);
-  const size_t header = sizeof(Record) + (deadline.has_value() ? sizeof(UnixMs) : 0);
-  void* place = std::malloc(header + key.size() + value_bytes);
-  KV_CHECK_MSG(place != nullptr, "out of memory");
-  auto* record = new (place) Record();
+Record* Record::Allocate(RecordHeap& heap, std::string_view key, size_t value_room,
+                         std::optional<UnixMs> deadline, uint16_t epoch, Form form) {
+  KV_CHECK(key.size() <= kMaxKeyBytes && value_room <= kMaxStringBytes);
+  const bool is_long = form == Form::kLong || std::max(key.size(), value_room) > UINT16_MAX;
+  const size_t header = (is_long ? kLongHeaderBytes : kShortHeaderBytes) +
+                        (deadline.has_value() ? sizeof(UnixMs) : 0);
+  auto* record = new (heap.Allocate(header + key.size() + value_room)) Record();
   record->epoch_ = epoch;
-  record->key_bytes_ = static_cast<uint32_t>(key.size());
-  record->value_bytes_ = static_cast<uint32_t>(value_bytes);
-  record->value_capacity_ = record->value_bytes_;
+  if (is_long) {
+    record->flags_ = kLong;
+    record->Set<uint32_t>(4, key.size());
+    record->Set<uint32_t>(8, value_room);
+    record->Set<uint32_t>(12, value_room);
+  } else {
+    record->Set<uint16_t>(4, key.size());
+    record->Set<uint16_t>(6, value_room);
+  }
   if (deadline.has_value()) {
-    record->flags_ = kHasDeadline;
+    record->flags_ |= kHasDeadline;
     record->ChangeDeadline(*deadline);
   }
   if (!key.empty()) std::memcpy(record->Bytes() + header, key.data(), key.size());
   return record;
 }
 
+void Record::SetValueBytes(size_t bytes) {
+  if (is_long()) {
+    Set<uint32_t>(8, bytes);
+    return;
+  }
+  const size_t spare = value_room() - bytes;
+  KV_CHECK(spare <= kMostSpare);
+  flags_ = static_cast<uint8_t>((flags_ & ~(kMostSpare << kSpareShift)) | spare << kSpareShift);
+  Set<uint16_t>(6, bytes);
+}
+
 void Record::StoreValue(const Value& value) {
   SetEncoding(value.encoding);
-  value_bytes_ = static_cast<uint32_t>(ValueSize(value));
+  SetValueBytes(ValueSize(value));
   if (value.encoding == Encoding::kInt) {
     std::memcpy(ValueBytes(), &value.integer, sizeof(value.integer));
   } else if (!value.text.empty()) {
@@ -64,16 +80,17 @@ void Record::StoreValue(const Value& value) {
   }
 }
 
-Record* Record::Create(std::string_view key, const Value& value, std::optional<UnixMs> deadline,
-                       uint16_t epoch) {
-  Record* record = Allocate(key, ValueSize(value), deadline, epoch);
+Record* Record::Create(RecordHeap& heap, std::string_view key, const Value& value,
+                       std::optional<UnixMs> deadline, uint16_t epoch) {
+  Record* record = Allocate(heap, key, ValueSize(value), deadline, epoch);
   record->StoreValue(value);
   return record;
 }
 
-Record* Record::Create(std::string_view key, Type type, std::unique_ptr<Object> object,
-                       std::optional<UnixMs> deadline, uint16_t epoch) {
-  Record* record = Allocate(key, sizeof(Object*), deadline, epoch);
+Record* Record::Create(RecordHeap& heap, std::string_view key, Type type,
+                       std::unique_ptr<Object> object, std::optional<UnixMs> deadline,
+                       uint16_t epoch) {
+  Record* record = Allocate(heap, key, sizeof(Object*), deadline, epoch);
   record->type_ = type;
   record->SetEncoding(Encoding::kObject);
   Object* const owned = object.release();
@@ -81,60 +98,77 @@ Record* Record::Create(std::string_view key, Type type, std::unique_ptr<Object> 
   return record;
 }
 
-Record* Record::CopyAs(std::string_view key, std::optional<UnixMs> deadline, uint16_t epoch) const {
+Record* Record::CopyAs(RecordHeap& heap, std::string_view key, uint16_t epoch) const {
   if (encoding() == Encoding::kObject) {
-    return Create(key, type_, object()->Clone(), deadline, epoch);
+    return Create(heap, key, type_, object()->Clone(), deadline(), epoch);
   }
-  if (encoding() == Encoding::kInt) return Create(key, Integer(integer()), deadline, epoch);
-  return Create(key, Value{encoding(), {ValueBytes(), value_bytes_}, 0}, deadline, epoch);
+  if (encoding() == Encoding::kInt) return Create(heap, key, Integer(integer()), deadline(), epoch);
+  return Create(heap, key, Value{encoding(), {ValueBytes(), value_bytes()}, 0}, deadline(), epoch);
 }
 
-Record* Record::Rebuild(Record* record, std::string_view key, std::optional<UnixMs> deadline,
-                        uint16_t epoch) {
-  // Encoding and bytes move as they are, slack included.
-  Record* const built = Allocate(key, record->value_capacity_, deadline, epoch);
+Record* Record::Rebuild(RecordHeap& heap, Record* record, std::string_view key,
+                        std::optional<UnixMs> deadline, uint16_t epoch) {
+  // Encoding and bytes move as they are, room included.
+  Record* const built = Allocate(heap, key, record->value_room(), deadline, epoch,
+                                 record->is_long() ? Form::kLong : Form::kThatFits);
   built->type_ = record->type_;
-  built->value_bytes_ = record->value_bytes_;
   built->SetEncoding(record->encoding());
-  std::memcpy(built->ValueBytes(), record->ValueBytes(), record->value_bytes_);
-  std::free(record);
+  built->SetValueBytes(record->value_bytes());
+  std::memcpy(built->ValueBytes(), record->ValueBytes(), record->value_bytes());
+  heap.Free(record, record->BlockBytes());
   return built;
 }
 
-void Record::Free(Record* record) {
+void Record::Free(RecordHeap& heap, Record* record) {
   if (record->encoding() == Encoding::kObject) delete record->object();
-  std::free(record);
+  heap.Free(record, record->BlockBytes());
 }
 
 bool Record::AssignInPlace(const Value& value) {
   if (!is_string()) return false;
   const size_t size = ValueSize(value);
-  if (size > value_capacity_ || value_capacity_ - size > kTolerableWasteBytes) return false;
+  const size_t room = value_room();
+  const size_t tolerable = is_long() ? kTolerableWasteBytes : kMostSpare;
+  if (size > room || room - size > tolerable) return false;
   StoreValue(value);
   return true;
 }
 
-Record* Record::Resize(Record* record, size_t size) {
+Record* Record::WithRoom(RecordHeap& heap, Record* record, size_t value_room) {
+  const size_t before = record->BlockBytes();
+  if (record->is_long()) {
+    const size_t after = before - record->value_room() + value_room;
+    auto* const resized = static_cast<Record*>(heap.Resize(record, before, after));
+    resized->Set<uint32_t>(12, value_room);
+    return resized;
+  }
+  Record* const built =
+      Allocate(heap, record->key(), value_room, record->deadline(), record->epoch_, Form::kLong);
+  built->SetValueBytes(record->value_bytes());
+  std::memcpy(built->ValueBytes(), record->ValueBytes(), record->value_bytes());
+  heap.Free(record, before);
+  return built;
+}
+
+Record* Record::Resize(RecordHeap& heap, Record* record, size_t size) {
   KV_CHECK(record->is_string() && size <= kMaxStringBytes);
   Digits digits;
   std::string_view integer_text;
   if (record->encoding() == Encoding::kInt) integer_text = record->Text(digits);
   const size_t old_size =
-      record->encoding() == Encoding::kInt ? integer_text.size() : record->value_bytes_;
-  if (std::max(size, integer_text.size()) > record->value_capacity_) {
-    const size_t capacity = std::min(
-        std::max(size, integer_text.size()) + std::min(size, kMaxSlackBytes), kMaxStringBytes);
-    void* place = std::realloc(static_cast<void*>(record),
-                               record->KeyOffset() + record->key_bytes_ + capacity);
-    KV_CHECK_MSG(place != nullptr, "out of memory");
-    record = static_cast<Record*>(place);
-    record->value_capacity_ = static_cast<uint32_t>(capacity);
+      record->encoding() == Encoding::kInt ? integer_text.size() : record->value_bytes();
+  KV_CHECK(size >= old_size);
+  const size_t room = record->value_room();
+  // The short form cannot say that much is left behind a short text.
+  if (size > room || (!record->is_long() && room - size > kMostSpare)) {
+    record =
+        WithRoom(heap, record, std::min(size + std::min(size, kMaxSlackBytes), kMaxStringBytes));
   }
   if (!integer_text.empty()) {
     std::memcpy(record->ValueBytes(), integer_text.data(), integer_text.size());
   }
   if (size > old_size) std::memset(record->ValueBytes() + old_size, 0, size - old_size);
-  record->value_bytes_ = static_cast<uint32_t>(size);
+  record->SetValueBytes(size);
   record->SetEncoding(Encoding::kRaw);
   return record;
 }

@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One key with its value, in one allocation.
+// One key with its value, in one block of a RecordHeap.
 //
-//   0      1       2       4           8             12            16             (or 24)
+//   0      1       2       4           6             8             (or 16)
+//   +------+-------+-------+-----------+-------------+------------+-----+-------+
+//   | type | flags | epoch | key bytes | value bytes | deadline 8 | key | value |
+//   +------+-------+-------+-----------+-------------+------------+-----+-------+
+//                                    only with kHasDeadline ^
+//   0      1       2       4           8             12            16            (or 24)
 //   +------+-------+-------+-----------+-------------+-------------+------------+-----+-------+
 //   | type | flags | epoch | key bytes | value bytes | value room  | deadline 8 | key | value |
 //   +------+-------+-------+-----------+-------------+-------------+------------+-----+-------+
-//                                                     only with kHasDeadline ^
+//          kLong: for what does not fit the short form
 //
-//   flags: bits 0-3 encoding, bit 7 kHasDeadline
+//   flags: bits 0-2 encoding, 3-5 room behind the value of the short form, 6 kLong, 7 kHasDeadline
 //   value, by encoding:
 //     kInt     int64_t, 8 bytes: the text is its canonical decimal
 //     kEmbstr  the bytes; was set whole and has at most 44 of them (what OBJECT ENCODING says)
 //     kRaw     the bytes; their room may be larger, so that APPEND does not copy every time
 //     kObject  Object*, 8 bytes: every type that is not a string
 //
-// A 16-byte key with a 64-byte value is exactly 96 bytes, a size class of jemalloc. A pointer to a
-// separate value (as Redis has) would cost 16 bytes and a cache miss more; a header without
-// capacity would save nothing here and make APPEND quadratic.
+// A 16-byte key with a 64-byte value is exactly 88 bytes. A pointer to a separate value (as Redis
+// has) would cost 16 bytes and a cache miss more.
 //
 // The epoch is the snapshot that has this record already: see store/snapshot_writer.h.
 #pragma once
@@ -33,6 +37,7 @@
 #include "base/time.h"
 #include "resp/format.h"
 #include "store/limits.h"
+#include "store/record_heap.h"
 
 namespace kvorum::store {
 
@@ -76,41 +81,42 @@ class Record {
   static Value Encode(std::string_view text);
   static Value Integer(int64_t integer) { return {Encoding::kInt, {}, integer}; }
 
-  // The caller owns the result and gives it to a table or to Free.
-  static Record* Create(std::string_view key, const Value& value, std::optional<UnixMs> deadline,
-                        uint16_t epoch);
-  static Record* Create(std::string_view key, Type type, std::unique_ptr<Object> object,
+  // The caller owns the result and gives it to a table or to Free, with the same heap. What one
+  // function frees and makes is of the same heap, too.
+  static Record* Create(RecordHeap& heap, std::string_view key, const Value& value,
                         std::optional<UnixMs> deadline, uint16_t epoch);
-  // A record like this one with another key or deadline. The value is copied (kObject: cloned).
-  [[nodiscard]] Record* CopyAs(std::string_view key, std::optional<UnixMs> deadline,
-                               uint16_t epoch) const;
+  static Record* Create(RecordHeap& heap, std::string_view key, Type type,
+                        std::unique_ptr<Object> object, std::optional<UnixMs> deadline,
+                        uint16_t epoch);
+  // A record like this one under another key. The value is copied (kObject: cloned).
+  [[nodiscard]] Record* CopyAs(RecordHeap& heap, std::string_view key, uint16_t epoch) const;
   // The same value under another key, deadline and epoch; the old record is gone. An object moves,
   // it is not cloned.
-  static Record* Rebuild(Record* record, std::string_view key, std::optional<UnixMs> deadline,
-                         uint16_t epoch);
-  static void Free(Record* record);
+  static Record* Rebuild(RecordHeap& heap, Record* record, std::string_view key,
+                         std::optional<UnixMs> deadline, uint16_t epoch);
+  static void Free(RecordHeap& heap, Record* record);
   // The same record as a kRaw string of `size` bytes, zeroes appended; may move it. A string only.
-  static Record* Resize(Record* record, size_t size);
+  static Record* Resize(RecordHeap& heap, Record* record, size_t size);
 
   [[nodiscard]] Type type() const { return type_; }
-  [[nodiscard]] Encoding encoding() const { return static_cast<Encoding>(flags_ & 0x0F); }
+  [[nodiscard]] Encoding encoding() const { return static_cast<Encoding>(flags_ & kEncodingBits); }
   [[nodiscard]] std::string_view EncodingName() const;
-  [[nodiscard]] std::string_view key() const { return {Bytes() + KeyOffset(), key_bytes_}; }
+  [[nodiscard]] std::string_view key() const { return {Bytes() + KeyOffset(), key_bytes()}; }
   [[nodiscard]] std::optional<UnixMs> deadline() const {
     if (!has_deadline()) return std::nullopt;
     UnixMs at = 0;
-    std::memcpy(&at, Bytes() + sizeof(Record), sizeof(at));
+    std::memcpy(&at, Bytes() + HeaderBytes(), sizeof(at));
     return at;
   }
   [[nodiscard]] bool has_deadline() const { return (flags_ & kHasDeadline) != 0; }
   [[nodiscard]] bool ExpiredAt(UnixMs now) const { return has_deadline() && *deadline() <= now; }
-  void ChangeDeadline(UnixMs at) { std::memcpy(Bytes() + sizeof(Record), &at, sizeof(at)); }
+  void ChangeDeadline(UnixMs at) { std::memcpy(Bytes() + HeaderBytes(), &at, sizeof(at)); }
 
   [[nodiscard]] bool is_string() const { return type_ == Type::kString; }
   // Of a string: its bytes; `digits` is used for kInt. Valid until the record changes.
   [[nodiscard]] std::string_view Text(Digits& digits) const {
     if (encoding() == Encoding::kInt) return resp::FormatInteger(integer(), digits.chars);
-    return {ValueBytes(), value_bytes_};
+    return {ValueBytes(), value_bytes()};
   }
   [[nodiscard]] int64_t integer() const {
     int64_t value = 0;
@@ -134,40 +140,72 @@ class Record {
   }
   [[nodiscard]] uint16_t epoch() const { return epoch_; }
   void set_epoch(uint16_t epoch) { epoch_ = epoch; }
-  // What was asked of the allocator.
+  // What was asked of the heap, and an object's own.
   [[nodiscard]] size_t AllocatedBytes() const {
-    return KeyOffset() + key_bytes_ + value_capacity_ +
-           (encoding() == Encoding::kObject ? object()->MemoryBytes() : 0);
+    return BlockBytes() + (encoding() == Encoding::kObject ? object()->MemoryBytes() : 0);
   }
 
  private:
+  static constexpr uint8_t kEncodingBits = 0x07;
+  static constexpr unsigned kSpareShift = 3;
+  static constexpr size_t kMostSpare = 7;
+  static constexpr uint8_t kLong = 0x40;
   static constexpr uint8_t kHasDeadline = 0x80;
+  static constexpr size_t kShortHeaderBytes = 8;
+  static constexpr size_t kLongHeaderBytes = 16;
   static constexpr size_t kCacheLineBytes = 64;
 
   Record() = default;
-  static Record* Allocate(std::string_view key, size_t value_bytes, std::optional<UnixMs> deadline,
-                          uint16_t epoch);
+  enum class Form : uint8_t { kThatFits, kLong };
+  static Record* Allocate(RecordHeap& heap, std::string_view key, size_t value_room,
+                          std::optional<UnixMs> deadline, uint16_t epoch,
+                          Form form = Form::kThatFits);
+  // Of the long form.
+  static Record* WithRoom(RecordHeap& heap, Record* record, size_t value_room);
   void SetEncoding(Encoding encoding) {
-    flags_ = static_cast<uint8_t>((flags_ & ~0x0F) | static_cast<uint8_t>(encoding));
+    flags_ = static_cast<uint8_t>((flags_ & ~kEncodingBits) | static_cast<uint8_t>(encoding));
   }
+  // At most what there is room for.
+  void SetValueBytes(size_t bytes);
   void StoreValue(const Value& value);
 
-  [[nodiscard]] size_t KeyOffset() const {
-    return sizeof(Record) + (has_deadline() ? sizeof(UnixMs) : 0);
+  template <class Number>
+  [[nodiscard]] size_t Get(size_t offset) const {
+    Number number = 0;
+    std::memcpy(&number, Bytes() + offset, sizeof(number));
+    return number;
   }
+  template <class Number>
+  void Set(size_t offset, size_t value) {
+    const auto number = static_cast<Number>(value);
+    std::memcpy(Bytes() + offset, &number, sizeof(number));
+  }
+  [[nodiscard]] bool is_long() const { return (flags_ & kLong) != 0; }
+  [[nodiscard]] size_t key_bytes() const { return is_long() ? Get<uint32_t>(4) : Get<uint16_t>(4); }
+  [[nodiscard]] size_t value_bytes() const {
+    return is_long() ? Get<uint32_t>(8) : Get<uint16_t>(6);
+  }
+  [[nodiscard]] size_t value_room() const {
+    return is_long() ? Get<uint32_t>(12)
+                     : Get<uint16_t>(6) + ((flags_ >> kSpareShift) & kMostSpare);
+  }
+
+  [[nodiscard]] size_t HeaderBytes() const {
+    return is_long() ? kLongHeaderBytes : kShortHeaderBytes;
+  }
+  [[nodiscard]] size_t KeyOffset() const {
+    return HeaderBytes() + (has_deadline() ? sizeof(UnixMs) : 0);
+  }
+  [[nodiscard]] size_t BlockBytes() const { return KeyOffset() + key_bytes() + value_room(); }
   [[nodiscard]] char* Bytes() const {
     return const_cast<char*>(reinterpret_cast<const char*>(this));
   }
-  [[nodiscard]] char* ValueBytes() const { return Bytes() + KeyOffset() + key_bytes_; }
+  [[nodiscard]] char* ValueBytes() const { return Bytes() + KeyOffset() + key_bytes(); }
 
+  // What both forms begin with.
   Type type_ = Type::kString;
   uint8_t flags_ = 0;
   uint16_t epoch_ = 0;
-  uint32_t key_bytes_ = 0;
-  uint32_t value_bytes_ = 0;
-  uint32_t value_capacity_ = 0;
 };
-
-static_assert(sizeof(Record) == 16);
 
 }  // namespace kvorum::store

@@ -14,13 +14,14 @@ namespace kvorum::store {
 
 namespace {
 
-// Page capacities whose sizes are jemalloc's size classes: 48, 64, 80, 112, 128, 160 bytes.
-constexpr uint32_t kCapacities[] = {4, 6, 8, 11, 13, kPageRecords};
+// Page capacities whose sizes are jemalloc's size classes: 48, 64, 80, 112, 128, 160, 192, 224 and
+// 256 bytes.
+constexpr uint32_t kCapacities[] = {4, 6, 8, 11, 13, 16, 20, 24, kPageRecords};
 constexpr uint32_t kFirstCapacity = kCapacities[0];
 constexpr uint32_t kMaxCapacity = (1U << 26) - 8;
 
 // Records for each directory entry before the directory doubles.
-constexpr uint64_t kRecordsPerEntry = 8;
+constexpr uint64_t kRecordsPerEntry = 16;
 // Two neighbours that have this few records together become one page. Half of what splits, so that
 // a page at the edge does not go back and forth.
 constexpr uint32_t kMergeRecords = kPageRecords / 2;
@@ -100,15 +101,15 @@ void SlotTable::Prefetch(uint64_t hash, unsigned step) const {
     const Page* const& entry = directory()->pages()[hash >> (64 - directory()->depth)];
     __builtin_prefetch(static_cast<const void*>(&entry));
   } else if (step == 2) {
-    const Page* const page = PageOf(hash);
-    __builtin_prefetch(page);
-    __builtin_prefetch(reinterpret_cast<const char*>(page) + 64);
+    __builtin_prefetch(PageOf(hash));
   } else {
     const Page* const page = PageOf(hash);
     const auto* const first = page->fingerprints();
     const auto* const hit =
         static_cast<const uint8_t*>(std::memchr(first, Fingerprint(hash), page->count));
-    if (hit != nullptr) __builtin_prefetch(page->records()[hit - first]);
+    if (hit == nullptr) return;
+    Record* const& place = page->records()[hit - first];
+    __builtin_prefetch(step == 3 ? static_cast<const void*>(&place) : place);
   }
 }
 

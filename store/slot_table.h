@@ -18,7 +18,7 @@
 // insert is one copy of a directory, which is bounded by kMaxDirectoryDepth, and there is never a
 // rehash. A directory only doubles while it has at least kRecordsPerEntry records for each of its
 // entries: until then, and at the depth limit, a full page grows instead. That keeps the directory
-// at a byte per key and leaves a flood of equal hashes nothing to blow up but one page.
+// at half a byte per key and leaves a flood of equal hashes nothing to blow up but one page.
 //
 // Pages lie in hash order, so "everything from this hash on" is a position that survives every
 // split, merge and copy: SCAN and the snapshot walk are built on VisitPage.
@@ -59,7 +59,7 @@ class SlotTable {
   [[nodiscard]] Record** Find(std::string_view key, uint64_t hash) const;
   // Asks the processor for what Find will touch, without waiting for it. Each step needs what the
   // one before it asked for, so several keys are taken through step 0, then through step 1, ...
-  static constexpr unsigned kPrefetchSteps = 4;
+  static constexpr unsigned kPrefetchSteps = 5;
   void Prefetch(uint64_t hash, unsigned step) const;
   // The key must not be there. kSorted: many keys come in hash order (a load). Then the directory,
   // which grows with the number of records, is always too shallow for the first pages, and pages

@@ -96,25 +96,26 @@ bool ReadSnapshotHeader(std::string_view body, SnapshotHeader& header) {
   return reader.Done() && databases >= 1 && databases <= kDatabases;
 }
 
-bool ReadSnapshotRecord(std::string_view body, size_t max_string_bytes, uint8_t& database,
-                        Record*& record) {
+bool ReadSnapshotRecord(std::string_view body, size_t max_string_bytes, SnapshotRecord& record) {
   Reader reader(body);
-  database = reader.U8();
+  record.database = reader.U8();
   const uint8_t type = reader.U8();
   const uint8_t encoding = reader.U8();
   const uint8_t flags = reader.U8();
-  std::optional<UnixMs> deadline;
-  if ((flags & kFlagDeadline) != 0) deadline = reader.Fixed<UnixMs>();
-  const std::string_view key = reader.String();
+  record.deadline.reset();
+  if ((flags & kFlagDeadline) != 0) record.deadline = reader.Fixed<UnixMs>();
+  record.key = reader.String();
   const std::string_view text = reader.Take(reader.remaining());
-  if (!reader.ok() || (flags & ~kFlagDeadline) != 0 || key.size() > kMaxKeyBytes) return false;
+  if (!reader.ok() || (flags & ~kFlagDeadline) != 0 || record.key.size() > kMaxKeyBytes) {
+    return false;
+  }
   if (type != static_cast<uint8_t>(Type::kString) || text.size() > max_string_bytes) return false;
-  Record::Value value{static_cast<Encoding>(encoding), text, 0};
-  switch (value.encoding) {
+  record.value = {static_cast<Encoding>(encoding), text, 0};
+  switch (record.value.encoding) {
     case Encoding::kInt: {
       const auto integer = resp::ParseInteger(text);
       if (!integer.has_value()) return false;
-      value = Record::Integer(*integer);
+      record.value = Record::Integer(*integer);
       break;
     }
     case Encoding::kEmbstr:
@@ -126,7 +127,6 @@ bool ReadSnapshotRecord(std::string_view body, size_t max_string_bytes, uint8_t&
     default:
       return false;
   }
-  record = Record::Create(key, value, deadline, 0);
   return true;
 }
 

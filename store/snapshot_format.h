@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,9 +40,15 @@ Status DemandOf(std::string_view header, FeatureLevel known);
 
 // Readers of bodies: false for anything malformed.
 bool ReadSnapshotHeader(std::string_view body, SnapshotHeader& header);
-// On success `record` is new and owned by the caller. `max_string_bytes` bounds the value.
-bool ReadSnapshotRecord(std::string_view body, size_t max_string_bytes, uint8_t& database,
-                        Record*& record);
+// A record in pieces, views into the body.
+struct SnapshotRecord {
+  uint8_t database = 0;
+  std::string_view key;
+  Record::Value value;
+  std::optional<UnixMs> deadline;
+};
+// `max_string_bytes` bounds the value.
+bool ReadSnapshotRecord(std::string_view body, size_t max_string_bytes, SnapshotRecord& record);
 bool ReadSnapshotEnd(std::string_view body, uint64_t& records);
 
 }  // namespace kvorum::store

@@ -92,17 +92,13 @@ Status SnapshotReader::TakeFrame(uint8_t kind, std::string_view body) {
 }
 
 Status SnapshotReader::TakeRecord(std::string_view body) {
-  uint8_t number = 0;
-  Record* record = nullptr;
-  if (!ReadSnapshotRecord(body, max_string_bytes_, number, record)) return Corrupt("bad record");
-  if (number >= header_.databases) {
-    Record::Free(record);
-    return Corrupt("bad database number");
+  SnapshotRecord record;
+  if (!ReadSnapshotRecord(body, max_string_bytes_, record)) return Corrupt("bad record");
+  if (record.database >= header_.databases) return Corrupt("bad database number");
+  Database& database = keyspace_->Open(record.database);
+  if (!database.Load(record.key, record.value, record.deadline)) {
+    return Corrupt("key appears twice");
   }
-  Database& database = keyspace_->Open(number);
-  const size_t before = database.size();
-  database.Put(record, SlotTable::Arrival::kSorted);
-  if (database.size() == before) return Corrupt("key appears twice");
   ++records_;
   return Status::Ok();
 }

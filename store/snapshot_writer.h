@@ -10,7 +10,7 @@
 //
 // - every record of the cut appears exactly once, in the state it had at the cut;
 // - a write pays for the one record it changes, never for its neighbours: the unit of
-//   copy-on-write is the record. A page would be the cheaper mark, but sixteen values of 64 MiB
+//   copy-on-write is the record. A page would be the cheaper mark, but 27 values of 64 MiB
 //   would then be serialized by a write to one of them;
 // - splits and merges of pages need no care: a record keeps its epoch wherever it moves, and the
 //   walk's position is a hash;

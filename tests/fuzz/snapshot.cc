@@ -167,11 +167,12 @@ std::string HostileStream(ByteChoices& in) {
       const std::string_view value = in.Take(in.Below(24));
       std::optional<UnixMs> deadline;
       if (in.Below(3) == 0) deadline = static_cast<UnixMs>(in.Below(4000));
+      store::RecordHeap heap;
       store::Record* const record =
-          store::Record::Create(key, store::Record::Encode(value), deadline, 0);
+          store::Record::Create(heap, key, store::Record::Encode(value), deadline, 0);
       const size_t at = stream.size();
       store::AppendSnapshotRecord(stream, static_cast<uint8_t>(in.Below(18)), *record);
-      store::Record::Free(record);
+      store::Record::Free(heap, record);
       if (in.Below(4) == 0) {
         const size_t place = at + in.Below(stream.size() - at);
         stream[place] = static_cast<char>(stream[place] ^ in.Byte());

@@ -119,8 +119,9 @@ class WrongType : public testing::Test {
     return Printable(out);
   }
   void AddThing() {
-    keyspace_.Open(0).Put(Record::Create("t", static_cast<Type>(200), std::make_unique<Thing>(),
-                                         std::nullopt, keyspace_.snapshot().epoch()));
+    Database& db = keyspace_.Open(0);
+    db.Put(Record::Create(db.heap(), "t", static_cast<Type>(200), std::make_unique<Thing>(),
+                          std::nullopt, db.epoch()));
   }
 
   Keyspace keyspace_{KeyHash(1), kDatabases};

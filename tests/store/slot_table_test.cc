@@ -16,11 +16,11 @@ namespace {
 class Table {
  public:
   ~Table() {
-    for (auto& [key, record] : model_) Record::Free(record);
+    for (auto& [key, record] : model_) Record::Free(heap_, record);
   }
   void Insert(const std::string& key) {
     if (table_.Find(key, hash_(key)) != nullptr) return;
-    Record* const record = Record::Create(key, Record::Integer(1), std::nullopt, 0);
+    Record* const record = Record::Create(heap_, key, Record::Integer(1), std::nullopt, 0);
     table_.Insert(record, hash_(key), hash_);
     model_[key] = record;
   }
@@ -32,7 +32,7 @@ class Table {
     Record* const record = *place;
     table_.Erase(place, hash_(key), hash_);
     model_.erase(key);
-    Record::Free(record);
+    Record::Free(heap_, record);
   }
   // Everything in the model is found and visited once, in hash order of pages.
   void Verify() const {
@@ -59,6 +59,7 @@ class Table {
 
  private:
   KeyHash hash_{99};
+  RecordHeap heap_;
   SlotTable table_;
   std::unordered_map<std::string, Record*> model_;
 };

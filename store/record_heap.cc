@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/record_heap.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "base/check.h"
+
+// What no block holds may not be touched, even where it is the heap's own.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define KVORUM_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(KVORUM_ASAN)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(place, bytes) (static_cast<void>(place))
+#define ASAN_UNPOISON_MEMORY_REGION(place, bytes) (static_cast<void>(place))
+#endif
+
+namespace kvorum::store {
+
+namespace {
+
+constexpr size_t kSlabBytes = size_t{256} << 10;
+
+}  // namespace
+
+struct RecordHeap::Slab {
+  Slab* next = nullptr;  // among those with room
+  Slab* previous = nullptr;
+  void* freed = nullptr;  // each links to the one that was freed before it
+  uint32_t used = 0;      // blocks
+  uint32_t untouched = sizeof(Slab);
+
+  static Slab* Of(void* block) {
+    return reinterpret_cast<Slab*>(reinterpret_cast<uintptr_t>(block) & ~(kSlabBytes - 1));
+  }
+  [[nodiscard]] bool HasRoom(size_t bytes) const {
+    return freed != nullptr || untouched + bytes <= kSlabBytes;
+  }
+
+  void* Take(size_t bytes) {
+    ++used;
+    if (freed == nullptr) {
+      void* const block = reinterpret_cast<char*>(this) + untouched;
+      untouched += static_cast<uint32_t>(bytes);
+      ASAN_UNPOISON_MEMORY_REGION(block, bytes);
+      return block;
+    }
+    void* const block = freed;
+    ASAN_UNPOISON_MEMORY_REGION(block, bytes);
+    std::memcpy(static_cast<void*>(&freed), block, sizeof(freed));
+    return block;
+  }
+
+  void GiveBack(void* block, size_t bytes) {
+    std::memcpy(block, static_cast<const void*>(&freed), sizeof(freed));
+    ASAN_POISON_MEMORY_REGION(block, bytes);
+    static_cast<void>(bytes);
+    freed = block;
+    --used;
+  }
+};
+
+RecordHeap::~RecordHeap() {
+  KV_CHECK(blocks_ == 0);
+  for (Slab* slab : with_room_) {
+    if (slab == nullptr) continue;
+    KV_CHECK(slab->next == nullptr);
+    ASAN_UNPOISON_MEMORY_REGION(slab, kSlabBytes);
+    std::free(slab);
+  }
+}
+
+RecordHeap::Slab* RecordHeap::NewSlab(size_t size) {
+  void* const place = std::aligned_alloc(kSlabBytes, kSlabBytes);
+  KV_CHECK_MSG(place != nullptr, "out of memory");
+  auto* const slab = new (place) Slab();
+  ASAN_POISON_MEMORY_REGION(slab + 1, kSlabBytes - sizeof(Slab));
+  ++slabs_;
+  Link(slab, size);
+  return slab;
+}
+
+void RecordHeap::Link(Slab* slab, size_t size) {
+  slab->previous = nullptr;
+  slab->next = with_room_[size];
+  if (slab->next != nullptr) slab->next->previous = slab;
+  with_room_[size] = slab;
+}
+
+void RecordHeap::Unlink(Slab* slab, size_t size) {
+  (slab->previous != nullptr ? slab->previous->next : with_room_[size]) = slab->next;
+  if (slab->next != nullptr) slab->next->previous = slab->previous;
+}
+
+void* RecordHeap::Allocate(size_t bytes) {
+  ++blocks_;
+  if (bytes > kMostSlabBytes) {
+    void* const place = std::malloc(bytes);
+    KV_CHECK_MSG(place != nullptr, "out of memory");
+    return place;
+  }
+  const size_t size = (std::max<size_t>(bytes, 1) + kStep - 1) / kStep;
+  Slab* const slab = with_room_[size] != nullptr ? with_room_[size] : NewSlab(size);
+  void* const block = slab->Take(size * kStep);
+  if (!slab->HasRoom(size * kStep)) Unlink(slab, size);
+  return block;
+}
+
+void RecordHeap::Free(void* place, size_t bytes) {
+  --blocks_;
+  if (bytes > kMostSlabBytes) {
+    std::free(place);
+    return;
+  }
+  const size_t size = (std::max<size_t>(bytes, 1) + kStep - 1) / kStep;
+  Slab* const slab = Slab::Of(place);
+  if (!slab->HasRoom(size * kStep)) Link(slab, size);
+  slab->GiveBack(place, size * kStep);
+  const bool alone = slab->previous == nullptr && slab->next == nullptr;
+  if (slab->used > 0 || alone) return;
+  Unlink(slab, size);
+  --slabs_;
+  ASAN_UNPOISON_MEMORY_REGION(slab, kSlabBytes);
+  std::free(slab);
+}
+
+void* RecordHeap::Resize(void* place, size_t bytes, size_t new_bytes) {
+  if (bytes > kMostSlabBytes && new_bytes > kMostSlabBytes) {
+    void* const resized = std::realloc(place, new_bytes);
+    KV_CHECK_MSG(resized != nullptr, "out of memory");
+    return resized;
+  }
+  void* const resized = Allocate(new_bytes);
+  std::memcpy(resized, place, std::min(bytes, new_bytes));
+  Free(place, bytes);
+  return resized;
+}
+
+size_t RecordHeap::SlabBytes() const { return slabs_ * kSlabBytes; }
+
+}  // namespace kvorum::store

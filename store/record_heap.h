@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where the records of a keyspace live. A general allocator knows 80 and 96 bytes and nothing
+// between; a record of 88 bytes would waste a tenth. Here sizes differ by eight bytes.
+//
+// After Bonwick, "The Slab Allocator" (1994): blocks of one size fill slabs of 256 KiB, aligned so
+// that a block's address tells its slab; those of a size that have room are in a list. A slab whose
+// last block goes is given back, unless it is the only one of its size with room. What is larger
+// than kMostSlabBytes is the general allocator's.
+//
+//   slab | size, blocks in use, ... | block | block | freed, links | ... | never used yet |
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace kvorum::store {
+
+// One thread at a time; may be handed over with all its blocks, as a loaded snapshot is.
+class RecordHeap {
+ public:
+  static constexpr size_t kMostSlabBytes = 512;
+
+  RecordHeap() = default;
+  RecordHeap(const RecordHeap&) = delete;
+  RecordHeap& operator=(const RecordHeap&) = delete;
+  // Every block was given back.
+  ~RecordHeap();
+
+  // Aligned to eight bytes. Never null: without memory the process ends.
+  void* Allocate(size_t bytes);
+  // `bytes`: what was asked for.
+  void Free(void* place, size_t bytes);
+  // Like realloc.
+  void* Resize(void* place, size_t bytes, size_t new_bytes);
+
+  // Room of slabs, used or not.
+  [[nodiscard]] size_t SlabBytes() const;
+
+ private:
+  struct Slab;
+
+  static constexpr size_t kStep = 8;
+  static constexpr size_t kSizes = kMostSlabBytes / kStep + 1;
+
+  Slab* NewSlab(size_t size);
+  void Link(Slab* slab, size_t size);
+  void Unlink(Slab* slab, size_t size);
+
+  std::array<Slab*, kSizes> with_room_{};
+  size_t slabs_ = 0;
+  size_t blocks_ = 0;  // given out, large ones included
+};
+
+}  // namespace kvorum::store
