@@ -21,7 +21,7 @@ constexpr uint32_t kFirstCapacity = kCapacities[0];
 constexpr uint32_t kMaxCapacity = (1U << 26) - 8;
 
 // Records for each directory entry before the directory doubles.
-constexpr uint64_t kRecordsPerEntry = 16;
+constexpr uint64_t kRecordsPerEntry = 8;
 // Two neighbours that have this few records together become one page. Half of what splits, so that
 // a page at the edge does not go back and forth.
 constexpr uint32_t kMergeRecords = kPageRecords / 2;

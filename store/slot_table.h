@@ -18,7 +18,7 @@
 // insert is one copy of a directory, which is bounded by kMaxDirectoryDepth, and there is never a
 // rehash. A directory only doubles while it has at least kRecordsPerEntry records for each of its
 // entries: until then, and at the depth limit, a full page grows instead. That keeps the directory
-// at half a byte per key and leaves a flood of equal hashes nothing to blow up but one page.
+// at a byte per key and leaves a flood of equal hashes nothing to blow up but one page.
 //
 // Pages lie in hash order, so "everything from this hash on" is a position that survives every
 // split, merge and copy: SCAN and the snapshot walk are built on VisitPage.
