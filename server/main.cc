@@ -35,11 +35,11 @@
 extern char** environ;
 
 // Read by jemalloc before main (its manual, TUNING): a thread of its own gives back what has not
-// been used for ten seconds. Otherwise that is done by who allocates, and an idle node keeps it
+// been used for five seconds. Otherwise that is done by who allocates, and an idle node keeps it
 // all.
 extern "C" {
 extern const char* malloc_conf;
-const char* malloc_conf = "background_thread:true,max_background_threads:1";
+const char* malloc_conf = "background_thread:true,max_background_threads:1,dirty_decay_ms:5000";
 }
 
 namespace kvorum::server {

@@ -44,12 +44,12 @@ Record* Record::Allocate(RecordHeap& heap, std::string_view key, size_t value_ro
   record->epoch_ = epoch;
   if (is_long) {
     record->flags_ = kLong;
-    record->Set<uint32_t>(4, key.size());
-    record->Set<uint32_t>(8, value_room);
-    record->Set<uint32_t>(12, value_room);
+    record->Set<uint32_t>(kKeyBytesAt, key.size());
+    record->Set<uint32_t>(kLongValueBytesAt, value_room);
+    record->Set<uint32_t>(kLongRoomAt, value_room);
   } else {
-    record->Set<uint16_t>(4, key.size());
-    record->Set<uint16_t>(6, value_room);
+    record->Set<uint16_t>(kKeyBytesAt, key.size());
+    record->Set<uint16_t>(kShortValueBytesAt, value_room);
   }
   if (deadline.has_value()) {
     record->flags_ |= kHasDeadline;
@@ -61,13 +61,13 @@ Record* Record::Allocate(RecordHeap& heap, std::string_view key, size_t value_ro
 
 void Record::SetValueBytes(size_t bytes) {
   if (is_long()) {
-    Set<uint32_t>(8, bytes);
+    Set<uint32_t>(kLongValueBytesAt, bytes);
     return;
   }
   const size_t spare = value_room() - bytes;
   KV_CHECK(spare <= kMostSpare);
   flags_ = static_cast<uint8_t>((flags_ & ~(kMostSpare << kSpareShift)) | spare << kSpareShift);
-  Set<uint16_t>(6, bytes);
+  Set<uint16_t>(kShortValueBytesAt, bytes);
 }
 
 void Record::StoreValue(const Value& value) {
@@ -139,7 +139,7 @@ Record* Record::WithRoom(RecordHeap& heap, Record* record, size_t value_room) {
   if (record->is_long()) {
     const size_t after = before - record->value_room() + value_room;
     auto* const resized = static_cast<Record*>(heap.Resize(record, before, after));
-    resized->Set<uint32_t>(12, value_room);
+    resized->Set<uint32_t>(kLongRoomAt, value_room);
     return resized;
   }
   Record* const built =

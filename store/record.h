@@ -151,6 +151,11 @@ class Record {
   static constexpr size_t kMostSpare = 7;
   static constexpr uint8_t kLong = 0x40;
   static constexpr uint8_t kHasDeadline = 0x80;
+  // Offsets, of both forms and of one.
+  static constexpr size_t kKeyBytesAt = 4;
+  static constexpr size_t kShortValueBytesAt = 6;
+  static constexpr size_t kLongValueBytesAt = 8;
+  static constexpr size_t kLongRoomAt = 12;
   static constexpr size_t kShortHeaderBytes = 8;
   static constexpr size_t kLongHeaderBytes = 16;
   static constexpr size_t kCacheLineBytes = 64;
@@ -181,13 +186,15 @@ class Record {
     std::memcpy(Bytes() + offset, &number, sizeof(number));
   }
   [[nodiscard]] bool is_long() const { return (flags_ & kLong) != 0; }
-  [[nodiscard]] size_t key_bytes() const { return is_long() ? Get<uint32_t>(4) : Get<uint16_t>(4); }
+  [[nodiscard]] size_t key_bytes() const {
+    return is_long() ? Get<uint32_t>(kKeyBytesAt) : Get<uint16_t>(kKeyBytesAt);
+  }
   [[nodiscard]] size_t value_bytes() const {
-    return is_long() ? Get<uint32_t>(8) : Get<uint16_t>(6);
+    return is_long() ? Get<uint32_t>(kLongValueBytesAt) : Get<uint16_t>(kShortValueBytesAt);
   }
   [[nodiscard]] size_t value_room() const {
-    return is_long() ? Get<uint32_t>(12)
-                     : Get<uint16_t>(6) + ((flags_ >> kSpareShift) & kMostSpare);
+    return is_long() ? Get<uint32_t>(kLongRoomAt)
+                     : Get<uint16_t>(kShortValueBytesAt) + ((flags_ >> kSpareShift) & kMostSpare);
   }
 
   [[nodiscard]] size_t HeaderBytes() const {
