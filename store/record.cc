@@ -144,8 +144,10 @@ Record* Record::WithRoom(RecordHeap& heap, Record* record, size_t value_room) {
   }
   Record* const built =
       Allocate(heap, record->key(), value_room, record->deadline(), record->epoch_, Form::kLong);
-  built->SetValueBytes(record->value_bytes());
-  std::memcpy(built->ValueBytes(), record->ValueBytes(), record->value_bytes());
+  // An integer may be longer than the text it is about to become.
+  const size_t kept = std::min(record->value_bytes(), value_room);
+  built->SetValueBytes(kept);
+  std::memcpy(built->ValueBytes(), record->ValueBytes(), kept);
   heap.Free(record, before);
   return built;
 }
