@@ -2,8 +2,8 @@
 //
 // The bytes of a log entry, shared and immutable. One buffer is written to the WAL, sent to every
 // peer and applied, without a copy. The reference count is atomic because the WAL thread drops its
-// reference there; the bytes themselves never change after construction. Count, length and bytes
-// are one allocation, exactly as large as they are: the log is kept in memory.
+// reference there; the bytes themselves never change after construction. Count and bytes are one
+// allocation, no larger than they are: the log is kept in memory.
 #pragma once
 
 #include <cstddef>

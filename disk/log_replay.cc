@@ -54,9 +54,7 @@ const char* LogReplay::ApplyEntry(const Record& record, size_t segment) {
   entry.term = record.term;
   entry.index = record.index;
   entry.type = record.entry_type;
-  if (record.index > floor_ && !record.payload.empty()) {
-    entry.payload = Payload(record.payload);
-  }
+  if (record.index > floor_) entry.payload = Payload(record.payload);
   entries_.push_back(std::move(entry));
   last_index_ = record.index;
   last_term_ = record.term;

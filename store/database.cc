@@ -70,16 +70,19 @@ void Database::Attach(Record* record) {
   if (const auto at = record->deadline()) deadlines_.insert(Deadline{*at, record});
 }
 
+void Database::Add(SlotTable& table, Record* record, uint64_t hash, SlotTable::Arrival arrival) {
+  table.Insert(record, hash, key_hash_, arrival);
+  ++count_;
+  Attach(record);
+}
+
 void Database::Set(std::string_view key, const Record::Value& value,
                    std::optional<UnixMs> deadline) {
   SlotTable& table = TableFor(key);
   const uint64_t hash = key_hash_(key);
   Record** const place = table.Find(key, hash);
   if (place == nullptr) {
-    Record* const record = Record::Create(*heap_, key, value, deadline, epoch());
-    table.Insert(record, hash, key_hash_);
-    ++count_;
-    Attach(record);
+    Add(table, Record::Create(*heap_, key, value, deadline, epoch()), hash);
     return;
   }
   Record* const old = *place;
@@ -99,10 +102,8 @@ bool Database::Load(std::string_view key, const Record::Value& value,
   SlotTable& table = TableFor(key);
   const uint64_t hash = key_hash_(key);
   if (table.Find(key, hash) != nullptr) return false;
-  Record* const record = Record::Create(*heap_, key, value, deadline, epoch());
-  table.Insert(record, hash, key_hash_, SlotTable::Arrival::kSorted);
-  ++count_;
-  Attach(record);
+  Add(table, Record::Create(*heap_, key, value, deadline, epoch()), hash,
+      SlotTable::Arrival::kSorted);
   return true;
 }
 
@@ -113,11 +114,10 @@ void Database::Put(Record* record) {
     Detach(*place);
     Record::Free(*heap_, *place);
     *place = record;
+    Attach(record);
   } else {
-    table.Insert(record, hash, key_hash_);
-    ++count_;
+    Add(table, record, hash);
   }
-  Attach(record);
 }
 
 bool Database::Remove(std::string_view key) {

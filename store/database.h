@@ -153,6 +153,9 @@ class Database {
   void Detach(Record* record);
   // The opposite, after the change.
   void Attach(Record* record);
+  // A record whose key is not there yet; `table` is its slot's.
+  void Add(SlotTable& table, Record* record, uint64_t hash,
+           SlotTable::Arrival arrival = SlotTable::Arrival::kAny);
 
   KeyHash key_hash_;
   SnapshotWriter* snapshot_;

@@ -8,17 +8,12 @@
 
 #include "base/check.h"
 
-// What no block holds may not be touched, even where it is the heap's own.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define KVORUM_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(KVORUM_ASAN)
+// Whoever builds with ASan has it; without ASan it does nothing.
+#if __has_include(<sanitizer/asan_interface.h>)
 #include <sanitizer/asan_interface.h>
 #else
-#define ASAN_POISON_MEMORY_REGION(place, bytes) (static_cast<void>(place))
-#define ASAN_UNPOISON_MEMORY_REGION(place, bytes) (static_cast<void>(place))
+#define ASAN_POISON_MEMORY_REGION(place, bytes) (static_cast<void>(place), static_cast<void>(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(place, bytes) ASAN_POISON_MEMORY_REGION(place, bytes)
 #endif
 
 namespace kvorum::store {
@@ -43,6 +38,7 @@ struct RecordHeap::Slab {
     return freed != nullptr || untouched + bytes <= kSlabBytes;
   }
 
+  // Under ASan nobody may touch what is not given out.
   void* Take(size_t bytes) {
     ++used;
     if (freed == nullptr) {
@@ -60,7 +56,6 @@ struct RecordHeap::Slab {
   void GiveBack(void* block, size_t bytes) {
     std::memcpy(block, static_cast<const void*>(&freed), sizeof(freed));
     ASAN_POISON_MEMORY_REGION(block, bytes);
-    static_cast<void>(bytes);
     freed = block;
     --used;
   }
@@ -71,8 +66,7 @@ RecordHeap::~RecordHeap() {
   for (Slab* slab : with_room_) {
     if (slab == nullptr) continue;
     KV_CHECK(slab->next == nullptr);
-    ASAN_UNPOISON_MEMORY_REGION(slab, kSlabBytes);
-    std::free(slab);
+    Release(slab);
   }
 }
 
@@ -84,6 +78,12 @@ RecordHeap::Slab* RecordHeap::NewSlab(size_t size) {
   ++slabs_;
   Link(slab, size);
   return slab;
+}
+
+void RecordHeap::Release(Slab* slab) {
+  --slabs_;
+  ASAN_UNPOISON_MEMORY_REGION(slab, kSlabBytes);
+  std::free(slab);
 }
 
 void RecordHeap::Link(Slab* slab, size_t size) {
@@ -105,7 +105,7 @@ void* RecordHeap::Allocate(size_t bytes) {
     KV_CHECK_MSG(place != nullptr, "out of memory");
     return place;
   }
-  const size_t size = (std::max<size_t>(bytes, 1) + kStep - 1) / kStep;
+  const size_t size = SizeOf(bytes);
   Slab* const slab = with_room_[size] != nullptr ? with_room_[size] : NewSlab(size);
   void* const block = slab->Take(size * kStep);
   if (!slab->HasRoom(size * kStep)) Unlink(slab, size);
@@ -118,16 +118,14 @@ void RecordHeap::Free(void* place, size_t bytes) {
     std::free(place);
     return;
   }
-  const size_t size = (std::max<size_t>(bytes, 1) + kStep - 1) / kStep;
+  const size_t size = SizeOf(bytes);
   Slab* const slab = Slab::Of(place);
   if (!slab->HasRoom(size * kStep)) Link(slab, size);
   slab->GiveBack(place, size * kStep);
   const bool alone = slab->previous == nullptr && slab->next == nullptr;
   if (slab->used > 0 || alone) return;
   Unlink(slab, size);
-  --slabs_;
-  ASAN_UNPOISON_MEMORY_REGION(slab, kSlabBytes);
-  std::free(slab);
+  Release(slab);
 }
 
 void* RecordHeap::Resize(void* place, size_t bytes, size_t new_bytes) {

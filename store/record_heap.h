@@ -44,7 +44,12 @@ class RecordHeap {
   static constexpr size_t kStep = 8;
   static constexpr size_t kSizes = kMostSlabBytes / kStep + 1;
 
+  // Sizes are counted in steps. A block of none has one, too: it has an address of its own.
+  static constexpr size_t SizeOf(size_t bytes) {
+    return bytes == 0 ? 1 : (bytes + kStep - 1) / kStep;
+  }
   Slab* NewSlab(size_t size);
+  void Release(Slab* slab);
   void Link(Slab* slab, size_t size);
   void Unlink(Slab* slab, size_t size);
 
