@@ -22,7 +22,7 @@ Status SegmentFiles::Adopt(const std::vector<uint64_t>& spares) {
     if (!file.ok()) return file.status();
     Result<uint64_t> size = file.value()->Size();
     if (!size.ok()) return size.status();
-    if (size.value() == segment_bytes_ && spares_.size() < wanted_.most) {
+    if (size.value() == segment_bytes_) {
       spares_.push_back(number);
     } else if (Status s = files_.Remove(path); !s.ok()) {
       return s;
@@ -72,15 +72,25 @@ Status SegmentFiles::Announce(uint64_t sequence) {
 Status SegmentFiles::Retire(uint64_t sequence, uint64_t file_bytes) {
   const std::string path = JoinPath(dir_, SegmentName(sequence));
   stats_.segments_dropped.Add();
-  if (file_bytes != segment_bytes_ || spares_.size() >= wanted_.most) return files_.Remove(path);
+  if (file_bytes != segment_bytes_) return files_.Remove(path);
   const uint64_t number = next_spare_++;
   if (Status s = files_.Rename(path, JoinPath(dir_, SpareName(number))); !s.ok()) return s;
   spares_.push_back(number);
   return Status::Ok();
 }
 
+// One at a time: a file system that discards what is removed answers nobody meanwhile. A crash may
+// bring the file back, as a spare.
+Result<bool> SegmentFiles::TendSpares(uint64_t most_bytes) {
+  if (spares_.size() <= most_) return WriteSpare(most_bytes);
+  const uint64_t number = spares_.back();
+  spares_.pop_back();
+  if (Status s = files_.Remove(JoinPath(dir_, SpareName(number))); !s.ok()) return s;
+  return true;
+}
+
 Result<bool> SegmentFiles::WriteSpare(uint64_t most_bytes) {
-  if (!unfinished_.file && spares_.size() >= wanted_.ahead) return false;
+  if (!unfinished_.file && spares_.size() >= ahead_) return false;
   const Status written = WritePieceOfSpare(most_bytes);
   if (written.ok()) return true;
   if (written.code() != StatusCode::kNoSpace) return written;

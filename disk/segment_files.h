@@ -26,13 +26,10 @@ namespace kvorum::disk {
 
 class SegmentFiles {
  public:
-  struct Spares {
-    uint32_t ahead = 0;  // made when there are fewer
-    uint64_t most = 0;   // what retires beyond these is removed
-  };
-  SegmentFiles(Files& files, const std::string& dir, uint64_t segment_bytes, Spares wanted,
+  // `ahead`: spares are made when there are fewer.
+  SegmentFiles(Files& files, const std::string& dir, uint64_t segment_bytes, uint32_t ahead,
                WalStats& stats)
-      : files_(files), dir_(dir), segment_bytes_(segment_bytes), wanted_(wanted), stats_(stats) {}
+      : files_(files), dir_(dir), segment_bytes_(segment_bytes), ahead_(ahead), stats_(stats) {}
 
   // Takes over the spare files that are there, when they have the right size; others are removed.
   Status Adopt(const std::vector<uint64_t>& spares);
@@ -45,12 +42,15 @@ class SegmentFiles {
   Result<std::unique_ptr<File>> Prepare(uint64_t sequence, uint64_t bytes);
   // Gives it its name, durably. What must be durable in it was synced before.
   Status Announce(uint64_t sequence);
-  // Renames to a spare or removes, without syncing the directory.
+  // Renames to a spare, or removes a file that is none, without syncing the directory.
   Status Retire(uint64_t sequence, uint64_t file_bytes);
+  // So many have retired together: as many will be wanted until the next ones do.
+  void ExpectToNeed(uint64_t segments) { most_ = ahead_ + segments; }
   Status SyncDir() { return files_.SyncDir(dir_); }
 
-  // Writes so much of a spare when there are too few; says whether it did. A full disk is no error.
-  Result<bool> WriteSpare(uint64_t most_bytes);
+  // For an idle moment: writes so much of a spare when there are too few, or removes one when there
+  // are too many, and says whether it did. A full disk is no error.
+  Result<bool> TendSpares(uint64_t most_bytes);
   [[nodiscard]] uint64_t SpareBytes() const {
     return spares_.size() * segment_bytes_ + unfinished_.bytes;
   }
@@ -64,12 +64,14 @@ class SegmentFiles {
   };
 
   Result<std::unique_ptr<File>> CreateAllocated(const std::string& path);
+  Result<bool> WriteSpare(uint64_t most_bytes);
   Status WritePieceOfSpare(uint64_t most_bytes);
 
   Files& files_;
   const std::string& dir_;
   uint64_t segment_bytes_;
-  Spares wanted_;
+  uint64_t ahead_;
+  uint64_t most_ = UINT64_MAX;  // not known before something has retired
   WalStats& stats_;
   std::vector<uint64_t> spares_;
   Unfinished unfinished_;

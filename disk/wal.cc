@@ -12,8 +12,7 @@ Wal::Wal(Files& files, std::string dir, const WalOptions& options)
     : files_(files),
       dir_(std::move(dir)),
       options_(options),
-      segment_files_(files, dir_, options.segment_bytes,
-                     {options.spare_segments, options.kept_segments}, stats_) {}
+      segment_files_(files, dir_, options.segment_bytes, options.spare_segments, stats_) {}
 
 Wal::~Wal() = default;
 
@@ -49,12 +48,12 @@ Status Wal::NoteOwed(const Witness& owed) {
   return Latch(SyncWitness());
 }
 
-Result<bool> Wal::PrepareSpare() {
+Result<bool> Wal::TendSpares() {
   if (!failure_.ok()) return failure_;
-  Result<bool> written = segment_files_.WriteSpare(kZeroPieceBytes);
-  if (!written.ok()) failure_ = written.status();
+  Result<bool> worked = segment_files_.TendSpares(kZeroPieceBytes);
+  if (!worked.ok()) failure_ = worked.status();
   PublishSizes();
-  return written;
+  return worked;
 }
 
 Status Wal::AppendInner(std::span<const raft::Save> saves) {
@@ -170,7 +169,10 @@ Status Wal::CompactInner(const raft::SnapshotMeta& base) {
   base_ = base;
   if (Status s = WriteBatch(); !s.ok()) return s;
   if (Status s = SyncInner(); !s.ok()) return s;
-  return DropOldSegments();
+  const size_t segments = segments_.size();
+  if (Status s = DropOldSegments(); !s.ok()) return s;
+  if (segments_.size() != segments) segment_files_.ExpectToNeed(segments - segments_.size());
+  return Status::Ok();
 }
 
 // Only with base_ durable. Oldest first: what remains must be readable from its first header on.

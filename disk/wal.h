@@ -63,10 +63,9 @@ namespace kvorum::disk {
 
 struct WalOptions {
   uint64_t segment_bytes = kDefaultSegmentBytes;  // rounded up to whole sectors
-  // Written with zeroes ahead of time, and kept at most of those that the log gives up: as many as
-  // it will want until it gives up some again, or each of them is written with zeroes anew.
+  // Written with zeroes ahead of time. Beside these, as many are kept as the log gave up when it
+  // last gave up some: it will want as many until it does so again.
   uint32_t spare_segments = kDefaultSpareSegments;
-  uint64_t kept_segments = kDefaultSpareSegments;
   NodeId node;
   uint64_t cluster_id = 0;
   GroupId group;
@@ -118,9 +117,10 @@ class Wal {
   // A base behind the present one is ignored.
   Status Compact(const raft::SnapshotMeta& base);
 
-  // Work for an idle moment: writes a piece of a spare segment when there are too few, and says
-  // whether it did. Without it a new segment is allocated, and not written first.
-  Result<bool> PrepareSpare();
+  // Work for an idle moment: writes a piece of a spare segment when there are too few, removes one
+  // when there are too many, and says whether it did. Without it a new segment is allocated, and
+  // not written first.
+  Result<bool> TendSpares();
 
   // What this log cannot know itself: it once held everything up to `index`, and has lost it. Stays
   // owed until CaughtUp(). Durable when it returns.

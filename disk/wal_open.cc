@@ -48,7 +48,7 @@ Status Wal::Recover(Recovered* out) {
     if (Status s = DropOldSegments(); !s.ok()) return s;
     Report(std::move(found), out);
   }
-  // More spares are made by PrepareSpare, when there is time: a start should not wait for them.
+  // More spares are made by TendSpares, when there is time: a start should not wait for them.
   return Status::Ok();
 }
 

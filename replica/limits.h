@@ -15,6 +15,9 @@ namespace kvorum::replica {
 inline constexpr size_t kApplyBytesPerTurn = size_t{256} << 10;
 inline constexpr size_t kApplyEntriesPerTurn = 1024;
 
+// Nobody has written for so long: a snapshot disturbs nobody, and gives memory back.
+inline constexpr Micros kQuietUs = 10'000'000;
+
 // A turn serializes at most this much of a running snapshot.
 inline constexpr size_t kSnapshotBytesPerTurn = size_t{128} << 10;
 // Serialized and not yet written: beyond it the snapshot waits for its thread.

@@ -38,6 +38,7 @@ Member::Member(const Options& options, raft::Restart restart, store::Machine& ma
       seen_feature_(machine.feature_level()),
       owed_(core_.MayVote() ? Index() : core_.vote_barrier()),
       snapshot_tried_at_(now.boot_us),
+      applied_at_(now.boot_us),
       health_(options.raft.heartbeat_us),
       saved_to_(core_.log().last_index()),
       taker_(machine, snapshots, seams.background,
@@ -121,6 +122,10 @@ Micros Member::NextWakeup() const {
   }
   if (!reads_.empty() && reads_.back().asked != ReadId()) {
     next = std::min(next, asked_at_ + options_.raft.heartbeat_us);
+  }
+  // Past it, a snapshot that failed is tried again when there is a turn.
+  if (const std::optional<Micros> quiet = QuietCutAt(); quiet && *quiet > now_.boot_us) {
+    next = std::min(next, *quiet);
   }
   if (core_.IsReadyLeader()) {
     if (const std::optional<UnixMs> deadline = machine_.next_deadline()) {
@@ -367,7 +372,9 @@ void Member::ApplyCommitted() {
     if (!ApplyEntry(entry)) break;
     ++entries;
   }
-  if (entries > 0) core_.Applied(machine_.applied());
+  if (entries == 0) return;
+  applied_at_ = now_.boot_us;
+  core_.Applied(machine_.applied());
 }
 
 // False: it must not be executed here, and nothing behind it.
@@ -555,15 +562,29 @@ void Member::MaybeTakeSnapshot() {
     return;
   }
   const bool rests = taker_.last_failed() && now_.boot_us - snapshot_tried_at_ < kSnapshotRetryUs;
-  const raft::Log& log = core_.log();
-  const bool full = LogCost(log) >= options_.snapshot_log_bytes ||
-                    log.last_index() - log.base_index() >= options_.snapshot_log_entries;
-  const bool due = (full || SnapshotSuspect()) && !rests;
+  const std::optional<Micros> quiet = QuietCutAt();
+  const bool worth_it = LogIsLarge() || (quiet && *quiet <= now_.boot_us);
+  const bool due = (worth_it || SnapshotSuspect()) && !rests;
   if (!snapshot_requested_ && !due) return;
   snapshot_requested_ = false;
   snapshot_tried_at_ = now_.boot_us;
   const Index index = machine_.applied();
-  taker_.Begin({index, log.TermAt(index), core_.ConfigurationAt(index)}, now_.boot_us);
+  taker_.Begin({index, core_.log().TermAt(index), core_.ConfigurationAt(index)}, now_.boot_us);
+}
+
+bool Member::LogIsLarge() const {
+  const raft::Log& log = core_.log();
+  if (log.last_index() - log.base_index() >= options_.snapshot_log_entries) return true;
+  const size_t cost = LogCost(log);
+  return cost >= options_.snapshot_log_bytes &&
+         cost >= machine_.MemoryBytes() / 100 * options_.snapshot_log_percent;
+}
+
+std::optional<Micros> Member::QuietCutAt() const {
+  const bool may = !taker_.running() && machine_.applied() > core_.snapshot().index;
+  const size_t worth = options_.keep_log_bytes + options_.snapshot_log_bytes / 4;
+  if (!may || LogCost(core_.log()) < worth) return std::nullopt;
+  return applied_at_ + kQuietUs;
 }
 
 void Member::OnSnapshotWritten(const raft::SnapshotMeta& meta) {

@@ -45,8 +45,12 @@ namespace kvorum::replica {
 
 struct Options {
   raft::Options raft;
-  bool lease_reads = true;                  // false: every read asks a majority
-  size_t snapshot_log_bytes = 64ULL << 20;  // take a snapshot when the log holds this much
+  bool lease_reads = true;  // false: every read asks a majority
+  // A snapshot is taken when the log holds so many bytes, and not less than such a share of what
+  // the data takes: each costs as much as there is data. Or so many entries. Of a quarter of those
+  // bytes when nobody has written for kQuietUs.
+  size_t snapshot_log_bytes = 128ULL << 20;
+  size_t snapshot_log_percent = 0;
   uint64_t snapshot_log_entries = 1'000'000;
   uint64_t snapshot_rate = 0;           // to followers, bytes a second; 0: no limit
   size_t keep_log_bytes = 16ULL << 20;  // kept behind a snapshot for slow followers
@@ -220,6 +224,9 @@ class Member {
     return suspect_ != Index() && suspect_ == core_.snapshot().index;
   }
   void MaybeTakeSnapshot();
+  [[nodiscard]] bool LogIsLarge() const;
+  // When a log is cut that is not large, because nobody is disturbed; nothing if not worth it.
+  [[nodiscard]] std::optional<Micros> QuietCutAt() const;
 
   Options options_;
   store::Machine& machine_;
@@ -246,6 +253,7 @@ class Member {
   Index owed_;  // the disk knows that so much must be regained before a vote; none: nothing
   bool snapshot_requested_ = false;
   Micros snapshot_tried_at_;
+  Micros applied_at_;
   std::vector<raft::Outgoing> after_turn_;  // once what this turn saves is durable
   bool housekeeping_ = false;
   std::shared_ptr<Restore> restore_;

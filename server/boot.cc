@@ -105,11 +105,9 @@ Result<Booted> Boot(disk::Files& files, const Config& config, uint64_t random) {
   if (!acquaintances.ok()) return acquaintances.status();
   booted.acquaintances = std::move(acquaintances).value();
 
-  const uint64_t between_snapshots = config.snapshot_log_bytes / config.wal_segment_bytes;
   disk::Recovered recovered;
   auto wal = disk::Wal::Open(files, "wal",
                              {.segment_bytes = config.wal_segment_bytes,
-                              .kept_segments = disk::kDefaultSpareSegments + between_snapshots,
                               .node = config.node_id,
                               .cluster_id = cluster_id,
                               .group = GroupId(1)},

@@ -71,7 +71,8 @@ struct Config {
 
   // disk
   uint64_t wal_segment_bytes = 16ULL << 20;
-  uint64_t snapshot_log_bytes = 64ULL << 20;
+  uint64_t snapshot_log_bytes = 128ULL << 20;
+  uint32_t snapshot_log_percentage = 10;
   uint32_t snapshot_log_entries = 1'000'000;
   uint64_t snapshot_rate = 64ULL << 20;  // bytes a second to followers; 0: no limit
   uint64_t keep_log_bytes = 16ULL << 20;

@@ -282,7 +282,11 @@ constexpr Directive kDirectives[] = {
     // disk
     Bytes<&C::wal_segment_bytes, kMiB, kGiB>("wal-segment-size", "A file of the log, bytes."),
     Bytes<&C::snapshot_log_bytes, kMiB, kMaxBytes>(
-        "snapshot-log-size", "A log of so many bytes is cut behind a snapshot."),
+        "snapshot-log-size", "A log of so many bytes is cut behind a snapshot, at the earliest."),
+    Number<&C::snapshot_log_percentage, 0, 1'000>(
+        "snapshot-log-percentage",
+        "Not before the log is so many percent of the data, so that much data is written down "
+        "seldom. 0: snapshot-log-size alone counts."),
     Number<&C::snapshot_log_entries, 1'000, kMaxEntries>(
         "snapshot-log-entries", "A log of so many entries is cut behind a snapshot."),
     Bytes<&C::snapshot_rate, 0, kMaxBytes>(
@@ -307,7 +311,7 @@ constexpr Directive kDirectives[] = {
     Fixed<NoEviction>("maxmemory-policy", "Nothing that was acknowledged is evicted."),
     Fixed<Yes>("appendonly", "There is always a log."),
     Fixed<Always>("appendfsync", "A write is acknowledged when a majority has it on disk."),
-    Fixed<Nothing>("save", "Snapshots follow snapshot-log-size."),
+    Fixed<Nothing>("save", "Snapshots follow snapshot-log-size and snapshot-log-percentage."),
     Fixed<No>("daemonize", "It runs in the foreground."),
 };
 

@@ -31,6 +31,7 @@ replica::Options MemberOptions(const Config& config, uint64_t start, uint64_t se
   options.life = start;
   options.lease_reads = config.lease_reads;
   options.snapshot_log_bytes = config.snapshot_log_bytes;
+  options.snapshot_log_percent = config.snapshot_log_percentage;
   options.snapshot_log_entries = config.snapshot_log_entries;
   options.snapshot_rate = config.snapshot_rate;
   options.keep_log_bytes = config.keep_log_bytes;

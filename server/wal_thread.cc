@@ -44,18 +44,18 @@ void WalThread::Stop() {
 
 void WalThread::Run() {
   std::vector<Item> items;
-  bool spares_full = false;
+  bool spares_tended = false;
   std::chrono::steady_clock::time_point next_piece;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
       const auto called = [this] { return stop_ || !queue_.empty(); };
-      if (!spares_full && !wake_.wait_until(lock, next_piece, called)) {
+      if (!spares_tended && !wake_.wait_until(lock, next_piece, called)) {
         // Nothing to do: write some of the zeroes that the next segment will need.
         lock.unlock();
-        const Result<bool> written = wal_.PrepareSpare();
-        if (!written.ok()) return events_.failed(written.status());
-        spares_full = !written.value();
+        const Result<bool> worked = wal_.TendSpares();
+        if (!worked.ok()) return events_.failed(worked.status());
+        spares_tended = !worked.value();
         next_piece = std::chrono::steady_clock::now() + kBetweenPieces;
         continue;
       }
@@ -69,7 +69,7 @@ void WalThread::Run() {
       return;
     }
     items.clear();
-    spares_full = false;
+    spares_tended = false;
   }
 }
 

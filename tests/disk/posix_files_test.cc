@@ -126,7 +126,7 @@ TEST_P(FilesTest, ALogLivesOnIt) {
     ASSERT_TRUE(wal.ok()) << wal.status().message();
     EXPECT_EQ(ModelOf(found), model);
     EXPECT_FALSE(found.shorter_than_witness);
-    ASSERT_TRUE(wal.value()->PrepareSpare().ok());
+    ASSERT_TRUE(wal.value()->TendSpares().ok());
     for (int i = 0; i < 20; ++i) {
       std::vector<raft::Save> saves{SaveOf(
           {MakeEntry(model.last_index() + 1, 1, std::string(static_cast<size_t>(i) * 130, 'p'))})};

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/coding.h"
 #include "base/crc32c.h"
 #include "disk/segment.h"
@@ -162,24 +164,49 @@ TEST(Wal, RestartsWithoutWritesDoNotPileUpDisk) {
 }
 
 TEST(Wal, WhatALogGivesUpIsKeptForWhatItWillWant) {
-  for (const uint64_t kept : {2, 12}) {
-    TestLog log;
-    log.options.kept_segments = kept;
-    ASSERT_TRUE(log.Open().ok());
-    uint64_t created = 0;
-    uint64_t index = 0;
-    for (int cycle = 0; cycle < 4; ++cycle) {
-      created = log.wal->stats().segments_created.Get();
-      for (int i = 0; i < 40; ++i) {
-        ASSERT_TRUE(log.Write({SaveOf({MakeEntry(++index, 1, std::string(900, 'x'))})}).ok());
-        while (log.wal->PrepareSpare().value()) {
-        }
-      }
-      ASSERT_TRUE(log.wal->Compact(MetaAt(index, 1)).ok());
+  TestLog log;
+  ASSERT_TRUE(log.Open().ok());
+  const auto tend = [&] {
+    while (log.wal->TendSpares().value()) {
     }
-    // In the last cycle nothing had to be written with zeroes.
-    EXPECT_EQ(log.wal->stats().segments_created.Get() == created, kept == 12) << kept;
+  };
+  const auto spares = [&] {
+    const std::vector<std::string> names = log.files.List(kLogDir).value();
+    return std::ranges::count_if(names, [](auto& name) { return name.starts_with("spare-"); });
+  };
+  uint64_t index = 0;
+  uint64_t made = 0;  // written with zeroes, or only allocated
+  const auto cycle = [&](int entries) {
+    made = log.wal->stats().segments_created.Get() + log.wal->stats().segments_allocated.Get();
+    for (int i = 0; i < entries; ++i) {
+      ASSERT_TRUE(log.Write({SaveOf({MakeEntry(++index, 1, std::string(900, 'x'))})}).ok());
+      tend();
+    }
+    made =
+        log.wal->stats().segments_created.Get() + log.wal->stats().segments_allocated.Get() - made;
+    ASSERT_TRUE(log.wal->Compact(MetaAt(index, 1)).ok());
+  };
+  cycle(40);
+  EXPECT_GT(made, 10u);
+  cycle(40);
+  const auto kept = spares();
+  for (int i = 0; i < 2; ++i) {
+    cycle(40);
+    EXPECT_EQ(made, 0u);
+    EXPECT_EQ(spares(), kept);
   }
+  // A start does not lose them.
+  ASSERT_TRUE(log.Open().ok());
+  cycle(40);
+  EXPECT_EQ(made, 0u);
+  // Who writes less gets the room back, a file an idle moment.
+  cycle(10);
+  EXPECT_GE(spares(), kept - 1);
+  const auto before = spares();
+  ASSERT_TRUE(log.wal->TendSpares().value());
+  EXPECT_EQ(spares(), before - 1);
+  tend();
+  EXPECT_LT(spares(), kept / 2);
 }
 
 // It was written with zeroes once, while somebody waited: a megabyte of log cost two.
@@ -208,12 +235,12 @@ TEST(Wal, ASegmentThatNobodyMadeAheadIsAllocatedAndNotWritten) {
 TEST(Wal, SparesAreMadeAheadAndAFullDiskIsNoErrorThere) {
   TestLog log;
   ASSERT_TRUE(log.Open().ok());
-  EXPECT_TRUE(log.wal->PrepareSpare().value());
+  EXPECT_TRUE(log.wal->TendSpares().value());
   log.files.SetCapacity(log.files.UsedBytes() + 10);
-  EXPECT_FALSE(log.wal->PrepareSpare().value());
+  EXPECT_FALSE(log.wal->TendSpares().value());
   log.files.SetCapacity(UINT64_MAX);
-  EXPECT_TRUE(log.wal->PrepareSpare().value());
-  EXPECT_FALSE(log.wal->PrepareSpare().value()) << "enough";
+  EXPECT_TRUE(log.wal->TendSpares().value());
+  EXPECT_FALSE(log.wal->TendSpares().value()) << "enough";
   for (uint64_t i = 1; i <= 10; ++i) {
     ASSERT_TRUE(log.Write({SaveOf({MakeEntry(i, 1, std::string(1500, 'x'))})}).ok());
   }
@@ -235,15 +262,15 @@ TEST(Wal, AHalfWrittenSpareIsNoSpare) {
   log.options.segment_bytes = 3 * kZeroPieceBytes;
   ASSERT_TRUE(log.Open().ok());
   // The disk is full when a piece is still missing: its room is given back.
-  ASSERT_TRUE(log.wal->PrepareSpare().value());
-  ASSERT_TRUE(log.wal->PrepareSpare().value());
+  ASSERT_TRUE(log.wal->TendSpares().value());
+  ASSERT_TRUE(log.wal->TendSpares().value());
   EXPECT_EQ(spares(log), 2 * kZeroPieceBytes);
   log.files.SetCapacity(log.files.UsedBytes() + 10);
-  EXPECT_FALSE(log.wal->PrepareSpare().value());
+  EXPECT_FALSE(log.wal->TendSpares().value());
   EXPECT_EQ(spares(log), 0u);
   log.files.SetCapacity(UINT64_MAX);
   // The process dies before the last piece: the next one does not take it for a spare.
-  ASSERT_TRUE(log.wal->PrepareSpare().value());
+  ASSERT_TRUE(log.wal->TendSpares().value());
   log.options.spare_segments = 0;
   ASSERT_TRUE(log.Open().ok());
   EXPECT_EQ(spares(log), 0u);

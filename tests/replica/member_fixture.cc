@@ -52,6 +52,7 @@ TestMember::TestMember(FixtureOptions options) {
     member.raft.bootstrap.voters.push_back(NodeId(static_cast<uint64_t>(i)));
   }
   member.snapshot_log_bytes = options.snapshot_log_bytes;
+  member.snapshot_log_percent = options.snapshot_log_percent;
   member.keep_log_bytes = options.keep_log_bytes;
   member_ = std::make_unique<Member>(member, std::move(options.restart), machine_, *snapshots_,
                                      Seams{.disk = *this,

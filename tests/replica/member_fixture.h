@@ -54,6 +54,7 @@ Payload Envelope(UnixMs wall, std::initializer_list<std::string_view> words);
 struct FixtureOptions {
   int voters = 3;  // 1: it leads as soon as its first save is durable
   size_t snapshot_log_bytes = size_t{64} << 20;
+  size_t snapshot_log_percent = 0;
   size_t keep_log_bytes = size_t{16} << 20;
   raft::Restart restart = {};
 };

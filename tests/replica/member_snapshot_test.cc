@@ -72,6 +72,57 @@ TEST_F(MemberSnapshot, IsTakenWhenTheLogIsLargeAndTheTailIsKept) {
   EXPECT_GT(log.BytesAfter(base()) - log.BytesAfter(cut), kKeepBytes / 2);
 }
 
+// Ten gigabytes of data were written down for each 48 MiB of log.
+TEST(MemberSnapshotOfMuchData, WaitsForALogThatIsWorthIt) {
+  constexpr size_t kPercent = 25;
+  TestMember node({.voters = 1,
+                   .snapshot_log_bytes = kLogBytes,
+                   .snapshot_log_percent = kPercent,
+                   .keep_log_bytes = kKeepBytes});
+  node.Settle();
+  ASSERT_FALSE(node.Propose(1, {"SET", "much", std::string(20 * kLogBytes, 'v')}));
+  node.Settle();
+  const auto share = [&] { return node.machine().MemoryBytes() * kPercent / 100; };
+  ASSERT_GT(share(), 2 * kLogBytes);
+  const raft::Log& log = node.member().core().log();
+  const uint64_t taken = node.member().taker().stats().taken.Get();
+  ASSERT_EQ(log.bytes(), 0U);
+  while (!node.member().taker().running()) {
+    // What an entry costs beside its payload is counted, too.
+    ASSERT_LT(log.bytes(), share());
+    node.Turn([&] { ASSERT_FALSE(node.Propose(1, {"SET", "k", std::string(1'000, 'v')})); });
+    node.Persist();
+  }
+  EXPECT_GT(log.bytes(), share() * 8 / 10);
+  node.Settle();
+  EXPECT_EQ(node.member().taker().stats().taken.Get(), taken + 1);
+}
+
+TEST_F(MemberSnapshot, IsTakenOfASmallLogWhenNobodyWrites) {
+  node_.Turn([] {}, 2'000'000);
+  const raft::Log& log = node_.member().core().log();
+  const auto small = [&] { return log.bytes() < kKeepBytes + kLogBytes / 4; };
+  Write(1);
+  ASSERT_TRUE(small());
+  node_.Turn([] {}, 2 * kQuietUs);
+  EXPECT_FALSE(node_.member().taker().running()) << "not worth it";
+  while (small()) Write(1);
+  const Micros since = node_.now().boot_us;
+  EXPECT_EQ(node_.member().NextWakeup(),
+            std::min(since + kQuietUs, node_.member().core().NextWakeup()));
+  node_.Turn([] {}, kQuietUs - 10'000);
+  Write(1);
+  node_.Turn([] {}, kQuietUs - 10'000);
+  EXPECT_FALSE(node_.member().taker().running()) << "somebody has written";
+  node_.Turn([] {}, 10'000);
+  EXPECT_TRUE(node_.member().taker().running());
+  node_.Settle();
+  EXPECT_EQ(snapshot(), node_.member().applied());
+  EXPECT_LE(log.bytes(), kKeepBytes);
+  node_.Turn([] {}, 2 * kQuietUs);
+  EXPECT_EQ(node_.member().taker().stats().taken.Get(), 1U) << "nothing is new";
+}
+
 TEST_F(MemberSnapshot, HoldsTheStateAsOfItsIndex) {
   node_.Turn([] {}, 2'000'000);
   WriteUntilFull();

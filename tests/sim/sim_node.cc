@@ -45,6 +45,8 @@ SimNode::SimNode(World& world, NodeId id, uint64_t seed)
   config_.lease_duration_ms = plan.lease_ms;
   config_.clock_drift_percent = plan.drift_percent;
   config_.snapshot_log_bytes = plan.snapshot_log_bytes;
+  // These logs are small beside an empty keyspace.
+  config_.snapshot_log_percentage = 0;
   config_.keep_log_bytes = plan.keep_log_bytes;
   config_.snapshot_rate = plan.snapshot_rate;
   if (plan.wishes) config_.leader_priority = 50 + 20 * static_cast<uint32_t>(id.value() % 5);
