@@ -3,6 +3,8 @@
 
 #include <lz4.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/coding.h"
 #include "base/crc32c.h"
@@ -85,19 +87,18 @@ uint32_t ChunkCrc(uint64_t number, uint32_t length, std::string_view bytes) {
 
 WrittenChunk EncodeChunk(uint64_t number, std::string_view content, std::string& packed) {
   KV_CHECK(!content.empty() && content.size() <= kMaxSnapshotChunkBytes);
-  packed.clear();
-  PutU32(packed, static_cast<uint32_t>(content.size()));
-  const size_t prefix = packed.size();
+  constexpr size_t kLengthBytes = sizeof(uint32_t);
   const size_t most = content.size() - content.size() / 8;
-  packed.resize(prefix + most);
-  const int bytes = LZ4_compress_default(content.data(), packed.data() + prefix,
+  packed.resize(
+      std::max(packed.size(), kLengthBytes + most));  // to clear it first would cost a tenth
+  PatchU32(packed, 0, static_cast<uint32_t>(content.size()));
+  const int bytes = LZ4_compress_default(content.data(), packed.data() + kLengthBytes,
                                          static_cast<int>(content.size()), static_cast<int>(most));
   WrittenChunk chunk;
   chunk.bytes = content;
   uint32_t packed_flag = 0;
   if (bytes > 0) {
-    packed.resize(prefix + static_cast<size_t>(bytes));
-    chunk.bytes = packed;
+    chunk.bytes = std::string_view(packed).substr(0, kLengthBytes + static_cast<size_t>(bytes));
     packed_flag = kChunkPacked;
   }
   const uint32_t length = static_cast<uint32_t>(chunk.bytes.size()) | packed_flag;

@@ -44,7 +44,7 @@ bool DecodeFooter(std::string_view bytes, SnapshotFooter* footer);
 uint32_t ChunkCrc(uint64_t number, uint32_t length, std::string_view bytes);
 
 // The chunk with its header, in two pieces. `packed` is room for the second when it is packed,
-// which it is if that saves an eighth.
+// which it is if that saves an eighth; give it again for the next chunk.
 struct WrittenChunk {
   std::string header;
   std::string_view bytes;

@@ -82,7 +82,13 @@ void SnapshotTaker::EndRound(Micros now) {
 }
 
 void SnapshotTaker::Serialize(Micros now) {
-  auto chunk = std::make_shared<std::string>();
+  if (run_->buffers.empty()) {
+    run_->buffers.push_back(std::make_shared<std::string>());
+    run_->buffers.back()->reserve(kSnapshotBytesPerTurn + kSnapshotBytesPerTurn / 8);
+  }
+  const std::shared_ptr<std::string> chunk = std::move(run_->buffers.back());
+  run_->buffers.pop_back();
+  chunk->clear();
   const bool more = machine_.SnapshotStep(kSnapshotBytesPerTurn, *chunk);
   run_->bytes += chunk->size();
   run_->round_bytes += chunk->size();
@@ -91,7 +97,10 @@ void SnapshotTaker::Serialize(Micros now) {
       [run = run_, chunk] {
         if (run->status.ok()) run->status = run->writer->Add(*chunk);
       },
-      [run = run_] { --run->jobs; });
+      [run = run_, chunk] {
+        --run->jobs;
+        if (chunk->capacity() <= 2 * kSnapshotBytesPerTurn) run->buffers.push_back(chunk);
+      });
   if (!more) Finish(run_, now);
 }
 

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/stats.h"
 #include "base/time.h"
@@ -58,7 +59,8 @@ class SnapshotTaker {
     std::unique_ptr<disk::SnapshotWriter> writer;  // background jobs only
     Status status;                                 // background jobs, read in their `done`
     uint64_t bytes = 0;
-    size_t jobs = 0;  // in flight
+    size_t jobs = 0;                                    // in flight
+    std::vector<std::shared_ptr<std::string>> buffers;  // not in flight
     Phase phase = Phase::kSerializing;
     // The round: since when, at which index of the machine, what was handed over.
     Micros round_at = 0;

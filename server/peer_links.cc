@@ -268,29 +268,37 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
   void OnReadable() {
     links_.events_.input();
     const size_t most = greeted_ ? ReadBuffer::kBytes : 512;
-    const ssize_t got = links_.read_buffer_.Append(socket_.native_handle(), most, buffer_);
+    std::string_view bytes;
+    const ssize_t got = links_.read_buffer_.Read(socket_.native_handle(), most, bytes);
     if (got == 0 || ReadBuffer::Failed(got)) {
       Close();
       return;
     }
     if (got > 0) links_.stats_.bytes_received.Add(static_cast<uint64_t>(got));
     links_.events_.arrived();
-    Consume();
+    if (buffer_.empty()) {
+      buffer_.assign(bytes.substr(Consume(bytes)));
+    } else {
+      buffer_.append(bytes);
+      buffer_.erase(0, Consume(buffer_));
+    }
+    if (buffer_.empty() && buffer_.capacity() > 4 * ReadBuffer::kBytes) buffer_.shrink_to_fit();
     if (!closed_) WaitRead();
   }
 
-  void Consume() {
+  // How many of these bytes need not be kept for more to come.
+  size_t Consume(std::string_view bytes) {
     size_t used = 0;
     std::string why;
     while (!closed_) {
       size_t size = 0;
-      const std::string_view rest = std::string_view(buffer_).substr(used);
+      const std::string_view rest = bytes.substr(used);
       if (!greeted_) {
         const FrameState state = DecodeHello(rest, &hello_, &size, &why);
         if (state == FrameState::kNeedMore) break;
         if (state == FrameState::kBroken || !Welcome(&why)) {
           Reject(why);
-          return;
+          break;
         }
         greeted_ = true;
         timer_.cancel();
@@ -302,14 +310,13 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
         if (state == FrameState::kNeedMore) break;
         if (state == FrameState::kBroken) {
           Reject(why);
-          return;
+          break;
         }
         links_.events_.message(hello_.from, std::move(message));
       }
       used += size;
     }
-    buffer_.erase(0, used);
-    if (buffer_.empty() && buffer_.capacity() > 4 * ReadBuffer::kBytes) buffer_.shrink_to_fit();
+    return closed_ ? bytes.size() : used;
   }
 
   // Is this hello meant for this node, from a member of this cluster?
@@ -339,7 +346,7 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
   PeerLinks& links_;
   tcp::socket socket_;
   boost::asio::steady_timer timer_;
-  std::string buffer_;
+  std::string buffer_;  // the beginning of what has not arrived as a whole
   Hello hello_;
   bool greeted_ = false;
   bool closed_ = false;

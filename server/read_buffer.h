@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace kvorum::server {
 
@@ -19,12 +20,18 @@ class ReadBuffer {
  public:
   static constexpr size_t kBytes = size_t{256} << 10;
 
-  // Reads once, at most `most` bytes, without waiting, and appends them to `to`. Returns how many,
-  // 0 at the end of the stream, or -errno.
-  ssize_t Append(int socket, size_t most, std::string& to) {
+  // Reads once, at most `most` bytes, without waiting. Returns how many, 0 at the end of the
+  // stream, or -errno. `bytes` holds until the next read of anybody.
+  ssize_t Read(int socket, size_t most, std::string_view& bytes) {
     const ssize_t got = ::recv(socket, bytes_.get(), std::min(most, kBytes), MSG_DONTWAIT);
-    if (got < 0) return -errno;
-    to.append(bytes_.get(), static_cast<size_t>(got));
+    bytes = {bytes_.get(), static_cast<size_t>(std::max<ssize_t>(got, 0))};
+    return got < 0 ? -errno : got;
+  }
+  // The same, and appends them to `to`.
+  ssize_t Append(int socket, size_t most, std::string& to) {
+    std::string_view bytes;
+    const ssize_t got = Read(socket, most, bytes);
+    to.append(bytes);
     return got;
   }
 

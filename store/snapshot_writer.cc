@@ -67,7 +67,7 @@ bool SnapshotWriter::Step(size_t budget_bytes, std::string& out) {
   size_t looked_at = 0;
   out.append(side_);
   side_.clear();
-  if (side_.capacity() > budget_bytes) side_.shrink_to_fit();
+  if (side_.capacity() > 4 * budget_bytes) side_.shrink_to_fit();
   while (part_ < parts_.size()) {
     const Part& part = parts_[part_];
     for (size_t page = 0; !position_.AtEnd(); ++page) {

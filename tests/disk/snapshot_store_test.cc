@@ -107,11 +107,12 @@ TEST(SnapshotStore, FilesOfVersion2AreRead) {
 }
 
 TEST(SnapshotStore, APackedChunkThatIsNoneIsRefused) {
-  std::string packed;
+  std::string room;
   std::string content;
   const std::string text(1000, 'x');
-  const WrittenChunk chunk = EncodeChunk(0, text, packed);
-  ASSERT_EQ(chunk.bytes.data(), packed.data()) << "it is packed";
+  const WrittenChunk chunk = EncodeChunk(0, text, room);
+  ASSERT_EQ(chunk.bytes.data(), room.data()) << "it is packed";
+  const std::string packed(chunk.bytes);
   ASSERT_TRUE(UnpackChunk(packed, content));
   EXPECT_EQ(content, text);
   const std::string block = packed.substr(4);
