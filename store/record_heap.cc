@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/record_heap.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -21,6 +23,14 @@ namespace kvorum::store {
 namespace {
 
 constexpr size_t kSlabBytes = size_t{256} << 10;
+constexpr size_t kChunkBytes = size_t{2} << 20;
+constexpr size_t kChunkSlabs = kChunkBytes / kSlabBytes;
+
+void* AlignedOrEnd(size_t bytes) {
+  void* const place = std::aligned_alloc(bytes, bytes);
+  KV_CHECK_MSG(place != nullptr, "out of memory");
+  return place;
+}
 
 }  // namespace
 
@@ -30,6 +40,8 @@ struct RecordHeap::Slab {
   void* freed = nullptr;  // each links to the one that was freed before it
   uint32_t used = 0;      // blocks
   uint32_t untouched = sizeof(Slab);
+  Slab* chunk = nullptr;  // the first slab of its chunk; none: it stands alone
+  size_t chunk_used = 0;  // of that first slab: how many of the chunk are in use
 
   static Slab* Of(void* block) {
     return reinterpret_cast<Slab*>(reinterpret_cast<uintptr_t>(block) & ~(kSlabBytes - 1));
@@ -63,18 +75,28 @@ struct RecordHeap::Slab {
 
 RecordHeap::~RecordHeap() {
   KV_CHECK(blocks_ == 0);
-  for (Slab* slab : with_room_) {
+  for (size_t size = 1; size < with_room_.size(); ++size) {
+    Slab* const slab = with_room_[size];
     if (slab == nullptr) continue;
     KV_CHECK(slab->next == nullptr);
     Release(slab);
   }
+  if (unused_ > 0) FreeChunk(with_room_[kUnused]->chunk);
+  KV_CHECK(unused_ == 0 && slabs_ == 0);
 }
 
 RecordHeap::Slab* RecordHeap::NewSlab(size_t size) {
-  void* const place = std::aligned_alloc(kSlabBytes, kSlabBytes);
-  KV_CHECK_MSG(place != nullptr, "out of memory");
-  auto* const slab = new (place) Slab();
-  ASAN_POISON_MEMORY_REGION(slab + 1, kSlabBytes - sizeof(Slab));
+  Slab* slab = nullptr;
+  if (unused_ == 0 && SlabBytes() < kChunksFromBytes) {
+    slab = new (AlignedOrEnd(kSlabBytes)) Slab();
+    ASAN_POISON_MEMORY_REGION(slab + 1, kSlabBytes - sizeof(Slab));
+  } else {
+    if (unused_ == 0) AddChunk();
+    slab = with_room_[kUnused];
+    Unlink(slab, kUnused);
+    --unused_;
+    ++slab->chunk->chunk_used;
+  }
   ++slabs_;
   Link(slab, size);
   return slab;
@@ -82,8 +104,40 @@ RecordHeap::Slab* RecordHeap::NewSlab(size_t size) {
 
 void RecordHeap::Release(Slab* slab) {
   --slabs_;
-  ASAN_UNPOISON_MEMORY_REGION(slab, kSlabBytes);
-  std::free(slab);
+  if (slab->chunk == nullptr) {
+    ASAN_UNPOISON_MEMORY_REGION(slab, kSlabBytes);
+    std::free(slab);
+    return;
+  }
+  slab->freed = nullptr;
+  slab->untouched = sizeof(Slab);
+  Link(slab, kUnused);
+  ++unused_;
+  // The last chunk with unused slabs stays, or a heap at its edge would go back and forth.
+  if (--slab->chunk->chunk_used == 0 && unused_ > kChunkSlabs) FreeChunk(slab->chunk);
+}
+
+void RecordHeap::AddChunk() {
+  char* const chunk = static_cast<char*>(AlignedOrEnd(kChunkBytes));
+  // Refused or not granted, it is memory all the same.
+  (void)madvise(chunk, kChunkBytes, MADV_HUGEPAGE);
+  for (size_t at = 0; at < kChunkBytes; at += kSlabBytes) {
+    auto* const slab = new (chunk + at) Slab();
+    slab->chunk = reinterpret_cast<Slab*>(chunk);
+    ASAN_POISON_MEMORY_REGION(slab + 1, kSlabBytes - sizeof(Slab));
+    Link(slab, kUnused);
+  }
+  unused_ += kChunkSlabs;
+}
+
+// None of its slabs is in use.
+void RecordHeap::FreeChunk(Slab* chunk) {
+  for (size_t at = 0; at < kChunkBytes; at += kSlabBytes) {
+    Unlink(reinterpret_cast<Slab*>(reinterpret_cast<char*>(chunk) + at), kUnused);
+  }
+  unused_ -= kChunkSlabs;
+  ASAN_UNPOISON_MEMORY_REGION(chunk, kChunkBytes);
+  std::free(chunk);
 }
 
 void RecordHeap::Link(Slab* slab, size_t size) {

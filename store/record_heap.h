@@ -8,6 +8,11 @@
 // last block goes is given back, unless it is the only one of its size with room. What is larger
 // than kMostSlabBytes is the general allocator's.
 //
+// A large heap takes its slabs from chunks of 2 MiB, for which it asks huge pages: a record found
+// by its hash is a miss of the processor's address cache, too, and a walk of page tables (of the
+// host's as well on a virtual machine) costs as much as the record. A small heap would only be made
+// larger by them: each size of record has a slab, however few there are.
+//
 //   slab | size, blocks in use, ... | block | block | freed, links | ... | never used yet |
 #pragma once
 
@@ -35,8 +40,10 @@ class RecordHeap {
   // Like realloc.
   void* Resize(void* place, size_t bytes, size_t new_bytes);
 
-  // Room of slabs, used or not.
+  // Room of slabs that hold or have just held blocks.
   [[nodiscard]] size_t SlabBytes() const;
+  // The heap is large from here on.
+  static constexpr size_t kChunksFromBytes = size_t{64} << 20;
 
  private:
   struct Slab;
@@ -48,13 +55,19 @@ class RecordHeap {
   static constexpr size_t SizeOf(size_t bytes) {
     return bytes == 0 ? 1 : (bytes + kStep - 1) / kStep;
   }
+  // In place of a size: slabs of chunks that have none.
+  static constexpr size_t kUnused = 0;
+
   Slab* NewSlab(size_t size);
   void Release(Slab* slab);
+  void AddChunk();
+  void FreeChunk(Slab* chunk);
   void Link(Slab* slab, size_t size);
   void Unlink(Slab* slab, size_t size);
 
   std::array<Slab*, kSizes> with_room_{};
-  size_t slabs_ = 0;
+  size_t slabs_ = 0;   // not the unused ones
+  size_t unused_ = 0;  // slabs
   size_t blocks_ = 0;  // given out, large ones included
 };
 

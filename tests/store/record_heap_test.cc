@@ -66,7 +66,7 @@ TEST(RecordHeap, SizesDifferByEightBytes) {
   RecordHeap heap;
   std::vector<void*> blocks;
   while (heap.SlabBytes() < 4 * kSlab) blocks.push_back(heap.Allocate(81));
-  EXPECT_EQ(blocks.size(), 3 * ((kSlab - 32) / 88) + 1) << "and a slab's own takes 32";
+  EXPECT_EQ(blocks.size(), 3 * ((kSlab - 48) / 88) + 1) << "and a slab's own takes 48";
   for (void* block : blocks) heap.Free(block, 81);
 }
 
@@ -82,6 +82,36 @@ TEST(RecordHeap, EmptySlabsAreGivenBackButOne) {
   EXPECT_EQ(heap.SlabBytes(), full);
   for (void* block : blocks) heap.Free(block, 64);
   EXPECT_EQ(heap.SlabBytes(), kSlab) << "one stays: the next key need not make it anew";
+}
+
+// In any order, and so that chunks are made, emptied and made again.
+TEST(RecordHeap, ALargeHeapTakesItsSlabsFromChunks) {
+  constexpr size_t kBytes = 512;
+  constexpr size_t kLarge = RecordHeap::kChunksFromBytes + 24 * kSlab;
+  Rng rng(1);
+  RecordHeap heap;
+  std::vector<void*> blocks;
+  for (int wave = 0; wave < 2; ++wave) {
+    while (heap.SlabBytes() < kLarge) {
+      blocks.push_back(heap.Allocate(kBytes));
+      std::memset(blocks.back(), 'x', kBytes);
+    }
+    for (size_t i = blocks.size() - 1; i > 0; --i) std::swap(blocks[i], blocks[rng.Below(i + 1)]);
+    const size_t kept = wave == 0 ? blocks.size() / 8 : 0;
+    while (blocks.size() > kept) {
+      heap.Free(blocks.back(), kBytes);
+      blocks.pop_back();
+    }
+  }
+  EXPECT_EQ(heap.SlabBytes(), kSlab);
+  // The first slabs of each size go last: those that are left stand in chunks.
+  while (heap.SlabBytes() < kLarge) blocks.push_back(heap.Allocate(kBytes));
+  while (heap.SlabBytes() > 2 * kSlab) {
+    heap.Free(blocks.front(), kBytes);
+    std::swap(blocks.front(), blocks.back());
+    blocks.pop_back();
+  }
+  for (void* block : blocks) heap.Free(block, kBytes);
 }
 
 TEST(RecordHeapDeathTest, LeakedBlock) {
