@@ -99,7 +99,7 @@ void Core::Step(NodeId from, const Message& message) {
         } else if constexpr (std::is_same_v<M, MatchLost>) {
           OnMatchLost(from, m);
         } else if constexpr (std::is_same_v<M, InstallSnapshotReply>) {
-          if (m.term > hard_state_.term) BecomeFollower(m.term, NodeId());
+          OnInstallSnapshotReply(from, m);
         } else {
           // What the replica carries: snapshots and read points.
           static_assert(std::is_same_v<M, InstallSnapshot> || std::is_same_v<M, ReadIndex> ||

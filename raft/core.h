@@ -285,6 +285,7 @@ class Core {
     Index round_target;
     Micros round_began = 0;
     bool keeps_up = false;
+    Micros busy_until = 0;  // it has said that it does not work off what it has
   };
   struct Leader {
     std::vector<Peer> peers;            // every member but this one, and who has just left
@@ -341,6 +342,7 @@ class Core {
   void ContinueTransfer(Leader& leader, Output& out);
   void OnTimeoutNow(NodeId from, const TimeoutNow& m);
   void OnMatchLost(NodeId from, const MatchLost& m);
+  void OnInstallSnapshotReply(NodeId from, const InstallSnapshotReply& m);
   Round StampRound(Leader& leader);
   Peer* FindPeer(NodeId id);
 

@@ -5,6 +5,8 @@
 
 #include <cstddef>
 
+#include "base/time.h"
+
 namespace kvorum::raft {
 
 // Voters and learners together. Of both halves of a joint configuration, too.
@@ -21,6 +23,9 @@ inline constexpr size_t kMaxAppendEntries = 1024;
 inline constexpr size_t kMaxInflightMessages = 256;
 // Little enough that a follower on a starved machine gets to its heartbeats in between.
 inline constexpr size_t kMaxInflightBytes = size_t{4} << 20;
+
+// So many election timeouts after a learner has last said that it is busy it may be promoted.
+inline constexpr Micros kBusyTimeouts = 4;
 
 // Proposed and not yet committed, in the whole group: beyond it Propose answers kOverloaded.
 inline constexpr size_t kMaxUncommittedBytes = size_t{64} << 20;

@@ -224,6 +224,7 @@ void Core::TickMembership(Leader& leader) {
     } else if (took > timeout_us_) {
       p.keeps_up = false;
     }
+    if (now_ < p.busy_until) p.keeps_up = false;
     const bool heard = now_ - p.progress.last_heard() <= timeout_us_;
     if (ready == NodeId() && p.keeps_up && heard &&
         Configuration::Has(configuration().joining, p.id)) {

@@ -84,8 +84,10 @@ struct InstallSnapshot {
   uint64_t total = 0;
   std::string bytes;
 };
-// `received`: contiguous bytes that are there; with `installed` the state machine holds the
-// snapshot (or something newer) durably.
+// `received`: contiguous bytes that are there; with `installed` the snapshot (or something newer)
+// is there durably. Without an `index` it answers no piece: the sender has not yet loaded or
+// applied what it has, and would hold up the group as a voter. A learner says so with every
+// heartbeat.
 struct InstallSnapshotReply {
   Term term;
   Index index;

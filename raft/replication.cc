@@ -255,6 +255,12 @@ void Core::SnapshotDelivered(NodeId peer, Index index, bool installed) {
   }
 }
 
+void Core::OnInstallSnapshotReply(NodeId from, const InstallSnapshotReply& m) {
+  if (m.term > hard_state_.term) BecomeFollower(m.term, NodeId());
+  if (m.term != hard_state_.term || m.index != Index()) return;
+  if (Peer* const peer = FindPeer(from)) peer->busy_until = now_ + kBusyTimeouts * timeout_us_;
+}
+
 Round Core::StampRound(Leader& leader) {
   ++leader.round;
   leader.open_rounds.push_back({leader.round, now_});

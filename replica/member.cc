@@ -98,6 +98,7 @@ void Member::EndTurn() {
   AnswerFollowers();
   CarryOut();
   AskLeader();
+  TellThatItIsBusy();
   // The others need not wait for what is applied here.
   seams_.transport.SendNow();
   ApplyCommitted();
@@ -222,6 +223,18 @@ void Member::AskLeader() {
   if (leader == NodeId() || core_.IsLeader()) return;
   asked_at_ = now_.boot_us;
   seams_.transport.Send(leader, raft::ReadIndex{core_.term(), options_.life, last_asked_});
+}
+
+// For a leader, a learner keeps up when its disk does (4.2.1). One that is promoted while it loads
+// a snapshot keeps everybody waiting for as long as that takes.
+void Member::TellThatItIsBusy() {
+  const bool busy =
+      restore_ != nullptr || core_.commit() - machine_.applied() > kApplyEntriesPerTurn;
+  const bool votes = raft::Configuration::Has(core_.configuration().voters, core_.id());
+  if (!busy || votes || core_.leader() == NodeId()) return;
+  if (now_.boot_us - told_busy_at_ < options_.raft.heartbeat_us) return;
+  told_busy_at_ = now_.boot_us;
+  seams_.transport.Send(core_.leader(), raft::InstallSnapshotReply{.term = core_.term()});
 }
 
 // The same proof of leadership as for reads of our own, and it begins after the question was heard.

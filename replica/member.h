@@ -206,6 +206,7 @@ class Member {
   ReadStart StartReadAtFollower();
   void AskLeader();
   void AnswerFollowers();
+  void TellThatItIsBusy();
   void ReadPointKnown(ReadId WaitingRead::* who, ReadId up_to, Index index);
   void ServeReads();
   void HandOverIfSick();
@@ -239,9 +240,10 @@ class Member {
   std::deque<Proposal> proposals_;      // index ascends
   std::deque<WaitingRead> reads_;       // ticket ascends
   ReadTicket last_ticket_ = 0;
-  ReadId last_asked_;         // of the leader
-  bool asks_ = false;         // in this turn
-  Micros asked_at_ = 0;       // when it was asked last
+  ReadId last_asked_;    // of the leader
+  bool asks_ = false;    // in this turn
+  Micros asked_at_ = 0;  // when it was asked last
+  Micros told_busy_at_ = 0;
   std::vector<Asked> asked_;  // by followers
   Term applied_term_;         // of the newest entry applied in this life
   Index pulse_;               // the last time pulse proposed

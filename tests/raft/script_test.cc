@@ -6,8 +6,8 @@
 //
 //   cluster N | timeout ID | advance MS | deliver [A->B [COUNT]] | drop A->B | cut A B | cut A->B |
 //   heal | hold ID | release ID | propose ID TEXT | read ID | lease ID | unreachable ID PEER |
-//   transfer ID TARGET | restart ID | snapshot ID KEEP | install FROM->TO | status |
-//   quiet COMMAND | join ID | add ID NEW | remove ID MEMBER [force] | promote ID MEMBER [force] |
+//   transfer ID TARGET | restart ID | snapshot ID KEEP | install FROM->TO | busy FROM->TO | status
+//   | quiet COMMAND | join ID | add ID NEW | remove ID MEMBER [force] | promote ID MEMBER [force] |
 //   demote ID MEMBER [force] | members
 #include <gtest/gtest.h>
 
@@ -141,6 +141,12 @@ class Script {
       std::string link;
       words >> link;
       cluster_->InstallSnapshot(Link(link).first, Link(link).second);
+      return true;
+    }
+    if (verb == "busy") {
+      std::string link;
+      words >> link;
+      cluster_->Busy(Link(link).first, Link(link).second);
       return true;
     }
     const NodeId id = Id(words);

@@ -357,6 +357,11 @@ void TraceCluster::InstallSnapshot(NodeId from, NodeId to) {
   Turn(from);
 }
 
+void TraceCluster::Busy(NodeId from, NodeId to) {
+  Wake(to).Step(from, InstallSnapshotReply{.term = core(from).term()});
+  Turn(to);
+}
+
 std::string TraceCluster::Status() const {
   std::string text;
   for (const auto& [id, n] : nodes_) {

@@ -51,6 +51,8 @@ class TraceCluster {
   void Snapshot(NodeId id, uint64_t keep);
   // Carries the leader's snapshot over, as the replica would.
   void InstallSnapshot(NodeId from, NodeId to);
+  // Says that it has not yet loaded what it has, as the replica would.
+  void Busy(NodeId from, NodeId to);
 
   [[nodiscard]] std::string Status() const;
   [[nodiscard]] std::string Members() const;

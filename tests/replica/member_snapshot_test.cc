@@ -259,14 +259,15 @@ TEST_F(MemberSnapshot, Scenario61SpaceThatRunsOutInTheMiddle) {
 class MemberRestore : public ::testing::Test {
  protected:
   // A snapshot file of a leader at (index, term), all of whose state is one key.
-  raft::InstallSnapshot Whole(uint64_t index, uint64_t term) {
+  raft::InstallSnapshot Whole(uint64_t index, uint64_t term,
+                              raft::Configuration members = {kSelf, kPeer, kOther}) {
     disk::MemoryFiles files;
     auto store = disk::SnapshotStore::Open(files, "snapshots", 1);
     store::Machine machine;
     for (uint64_t i = 1; i < index; ++i) machine.ApplyNoop(Index(i));
     machine.Apply(Index(index), Envelope(1, {"SET", "restored", "yes"}).view(), nullptr);
     digest_ = machine.Digest();
-    const raft::SnapshotMeta meta{Index(index), Term(term), {kSelf, kPeer, kOther}};
+    const raft::SnapshotMeta meta{Index(index), Term(term), std::move(members)};
     WriteSnapshot(*store.value(), meta, machine);
     raft::InstallSnapshot piece{.term = Term(term), .meta = meta, .offset = 0};
     piece.bytes = files.Contents("snapshots/" + SnapshotFiles(files).at(0));
@@ -294,6 +295,43 @@ TEST_F(MemberRestore, ReplacesTheStateAndIsAnsweredWhenTheLogKnowsOfIt) {
   EXPECT_FALSE(node_.member().restoring());
   EXPECT_EQ(node_.member().applied(), Index(9));
   EXPECT_EQ(node_.machine().Digest(), digest_);
+}
+
+// It was promoted meanwhile, and everybody waited for it.
+TEST_F(MemberRestore, ALearnerSaysThatItIsBusyUntilTheStateIsLoaded) {
+  constexpr Micros kBeat = 50'000;
+  const auto busy = [&] {
+    const auto replies = node_.Sent<raft::InstallSnapshotReply>(kPeer);
+    return std::ranges::count_if(replies, [](const auto& reply) {
+      return reply.index == Index() && !reply.installed && reply.received == 0;
+    });
+  };
+  node_.Receive(kPeer, Whole(9, 3, {kPeer, kOther}));
+  node_.Persist();
+  EXPECT_EQ(busy(), 0);
+  node_.RunJobs();
+  ASSERT_TRUE(node_.member().restoring());
+  EXPECT_EQ(busy(), 1) << "before the leader hears that it has the snapshot";
+  node_.Turn();
+  EXPECT_EQ(busy(), 0);
+  for (int beat = 0; beat < 3; ++beat) {
+    node_.Turn([] {}, kBeat);
+    EXPECT_EQ(busy(), 1);
+  }
+  node_.Settle();
+  ASSERT_FALSE(node_.member().restoring());
+  busy();
+  node_.Turn([] {}, kBeat);
+  EXPECT_EQ(busy(), 0);
+}
+
+TEST_F(MemberRestore, AVoterHasNothingToSayOfThat) {
+  node_.Receive(kPeer, Whole(9, 3));
+  node_.Persist();
+  node_.RunJobs();
+  node_.Turn([] {}, 50'000);
+  ASSERT_TRUE(node_.member().restoring());
+  EXPECT_TRUE(node_.Sent<raft::InstallSnapshotReply>(kPeer).empty());
 }
 
 TEST_F(MemberRestore, LeavesProposalsThatItCoversUnknownAndOthersNever) {
