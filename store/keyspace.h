@@ -58,6 +58,9 @@ class Keyspace {
   // Frees about `budget` records of dropped databases; true while there is more to free.
   bool FreeSome(size_t budget);
 
+  // Nothing is loaded into it any more.
+  void WantHugePages() { heap_->WantHugePages(); }
+
   [[nodiscard]] size_t MemoryBytes() const;
   [[nodiscard]] uint64_t Digest() const;
   [[nodiscard]] uint64_t DigestOfSlots(uint32_t first, uint32_t count) const;

@@ -17,6 +17,7 @@ Machine::Machine(MachineOptions options) : options_(options) {
   KV_CHECK(options_.max_string_bytes <= kMaxStringBytes);
   KV_CHECK(options_.level_known >= kFirstFeatureLevel && options_.level_known <= kFeatureLevel);
   keyspace_ = std::make_unique<Keyspace>(KeyHash(options_.hash_seed), options_.databases);
+  keyspace_->WantHugePages();
 }
 
 Machine::~Machine() = default;

@@ -32,6 +32,9 @@ void* AlignedOrEnd(size_t bytes) {
   return place;
 }
 
+// Refused or not granted, it is memory all the same.
+void AskForHugePage(void* chunk) { (void)madvise(chunk, kChunkBytes, MADV_HUGEPAGE); }
+
 }  // namespace
 
 struct RecordHeap::Slab {
@@ -41,7 +44,9 @@ struct RecordHeap::Slab {
   uint32_t used = 0;      // blocks
   uint32_t untouched = sizeof(Slab);
   Slab* chunk = nullptr;  // the first slab of its chunk; none: it stands alone
-  size_t chunk_used = 0;  // of that first slab: how many of the chunk are in use
+  // Of that first slab: how many of the chunk are in use, and where the heap has it.
+  uint32_t chunk_used = 0;
+  uint32_t chunk_at = 0;
 
   static Slab* Of(void* block) {
     return reinterpret_cast<Slab*>(reinterpret_cast<uintptr_t>(block) & ~(kSlabBytes - 1));
@@ -119,8 +124,6 @@ void RecordHeap::Release(Slab* slab) {
 
 void RecordHeap::AddChunk() {
   char* const chunk = static_cast<char*>(AlignedOrEnd(kChunkBytes));
-  // Refused or not granted, it is memory all the same.
-  (void)madvise(chunk, kChunkBytes, MADV_HUGEPAGE);
   for (size_t at = 0; at < kChunkBytes; at += kSlabBytes) {
     auto* const slab = new (chunk + at) Slab();
     slab->chunk = reinterpret_cast<Slab*>(chunk);
@@ -128,6 +131,15 @@ void RecordHeap::AddChunk() {
     Link(slab, kUnused);
   }
   unused_ += kChunkSlabs;
+  auto* const first = reinterpret_cast<Slab*>(chunk);
+  first->chunk_at = static_cast<uint32_t>(chunks_.size());
+  chunks_.push_back(first);
+  if (want_huge_pages_) AskForHugePage(chunk);
+}
+
+void RecordHeap::WantHugePages() {
+  want_huge_pages_ = true;
+  for (Slab* const chunk : chunks_) AskForHugePage(chunk);
 }
 
 // None of its slabs is in use.
@@ -136,6 +148,9 @@ void RecordHeap::FreeChunk(Slab* chunk) {
     Unlink(reinterpret_cast<Slab*>(reinterpret_cast<char*>(chunk) + at), kUnused);
   }
   unused_ -= kChunkSlabs;
+  chunks_.back()->chunk_at = chunk->chunk_at;
+  chunks_[chunk->chunk_at] = chunks_.back();
+  chunks_.pop_back();
   ASAN_UNPOISON_MEMORY_REGION(chunk, kChunkBytes);
   std::free(chunk);
 }

@@ -8,10 +8,10 @@
 // last block goes is given back, unless it is the only one of its size with room. What is larger
 // than kMostSlabBytes is the general allocator's.
 //
-// A large heap takes its slabs from chunks of 2 MiB, for which it asks huge pages: a record found
-// by its hash is a miss of the processor's address cache, too, and a walk of page tables (of the
-// host's as well on a virtual machine) costs as much as the record. A small heap would only be made
-// larger by them: each size of record has a slab, however few there are.
+// A large heap takes its slabs from chunks of 2 MiB, and may ask for huge pages there: a record
+// found by its hash is a miss of the processor's address cache, too, and a walk of page tables (of
+// the host's as well on a virtual machine) costs as much as the record. A small heap would only be
+// made larger by them: each size of record has a slab, however few there are.
 //
 //   slab | size, blocks in use, ... | block | block | freed, links | ... | never used yet |
 #pragma once
@@ -19,6 +19,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace kvorum::store {
 
@@ -39,6 +40,11 @@ class RecordHeap {
   void Free(void* place, size_t bytes);
   // Like realloc.
   void* Resize(void* place, size_t bytes, size_t new_bytes);
+
+  // From here on it asks for huge pages, and where chunks are already, too: there the system makes
+  // them in its own time. Not while a snapshot is loaded, which wants its memory at once: a virtual
+  // machine may have to ask its host for each that is whole (docs/decisions/0001-keyspace.md).
+  void WantHugePages();
 
   // Room of slabs that hold or have just held blocks.
   [[nodiscard]] size_t SlabBytes() const;
@@ -66,8 +72,10 @@ class RecordHeap {
   void Unlink(Slab* slab, size_t size);
 
   std::array<Slab*, kSizes> with_room_{};
-  size_t slabs_ = 0;   // not the unused ones
-  size_t unused_ = 0;  // slabs
+  size_t slabs_ = 0;           // not the unused ones
+  size_t unused_ = 0;          // slabs
+  std::vector<Slab*> chunks_;  // by their first slabs
+  bool want_huge_pages_ = false;
   size_t blocks_ = 0;  // given out, large ones included
 };
 

@@ -106,6 +106,7 @@ Status SnapshotReader::TakeRecord(std::string_view body) {
 Result<std::unique_ptr<Keyspace>> SnapshotReader::Finish() {
   if (!failed_.ok()) return failed_;
   if (state_ != State::kEnded) return Corrupt("the stream ends early");
+  keyspace_->WantHugePages();
   return std::move(keyspace_);
 }
 

@@ -92,6 +92,7 @@ TEST(RecordHeap, ALargeHeapTakesItsSlabsFromChunks) {
   RecordHeap heap;
   std::vector<void*> blocks;
   for (int wave = 0; wave < 2; ++wave) {
+    if (wave == 1) heap.WantHugePages();  // some chunks are there, others are made
     while (heap.SlabBytes() < kLarge) {
       blocks.push_back(heap.Allocate(kBytes));
       std::memset(blocks.back(), 'x', kBytes);
