@@ -230,8 +230,8 @@ void Member::AskLeader() {
 void Member::TellThatItIsBusy() {
   const bool busy =
       restore_ != nullptr || core_.commit() - machine_.applied() > kApplyEntriesPerTurn;
-  const bool votes = raft::Configuration::Has(core_.configuration().voters, core_.id());
-  if (!busy || votes || core_.IsLeader() || core_.leader() == NodeId()) return;
+  if (!busy || core_.IsLeader() || core_.leader() == NodeId()) return;
+  if (core_.configuration().IsVoter(core_.id())) return;
   if (now_.boot_us - told_busy_at_ < options_.raft.heartbeat_us) return;
   told_busy_at_ = now_.boot_us;
   seams_.transport.Send(core_.leader(), raft::InstallSnapshotReply{.term = core_.term()});

@@ -50,7 +50,7 @@ struct Options {
   // the data takes: each costs as much as there is data. Or so many entries. Of a quarter of those
   // bytes when nobody has written for kQuietUs.
   size_t snapshot_log_bytes = 128ULL << 20;
-  size_t snapshot_log_percent = 0;
+  size_t snapshot_log_percent = 10;
   uint64_t snapshot_log_entries = 1'000'000;
   uint64_t snapshot_rate = 0;           // to followers, bytes a second; 0: no limit
   size_t keep_log_bytes = 16ULL << 20;  // kept behind a snapshot for slow followers
@@ -240,10 +240,10 @@ class Member {
   std::deque<Proposal> proposals_;      // index ascends
   std::deque<WaitingRead> reads_;       // ticket ascends
   ReadTicket last_ticket_ = 0;
-  ReadId last_asked_;    // of the leader
-  bool asks_ = false;    // in this turn
-  Micros asked_at_ = 0;  // when it was asked last
-  Micros told_busy_at_ = 0;
+  ReadId last_asked_;         // of the leader
+  bool asks_ = false;         // in this turn
+  Micros asked_at_ = 0;       // when it was asked last
+  Micros told_busy_at_ = 0;   // when it was told last
   std::vector<Asked> asked_;  // by followers
   Term applied_term_;         // of the newest entry applied in this life
   Index pulse_;               // the last time pulse proposed
@@ -255,7 +255,7 @@ class Member {
   Index owed_;  // the disk knows that so much must be regained before a vote; none: nothing
   bool snapshot_requested_ = false;
   Micros snapshot_tried_at_;
-  Micros applied_at_;
+  Micros applied_at_;                       // when an entry was applied last
   std::vector<raft::Outgoing> after_turn_;  // once what this turn saves is durable
   bool housekeeping_ = false;
   std::shared_ptr<Restore> restore_;

@@ -286,7 +286,7 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
     if (!closed_) WaitRead();
   }
 
-  // How many of these bytes need not be kept for more to come.
+  // How many of these bytes were whole frames.
   size_t Consume(std::string_view bytes) {
     size_t used = 0;
     std::string why;
@@ -316,7 +316,7 @@ class PeerLinks::Heard : public std::enable_shared_from_this<Heard> {
       }
       used += size;
     }
-    return closed_ ? bytes.size() : used;
+    return used;
   }
 
   // Is this hello meant for this node, from a member of this cluster?

@@ -51,7 +51,8 @@ void WalThread::Run() {
       std::unique_lock lock(mutex_);
       const auto called = [this] { return stop_ || !queue_.empty(); };
       if (!spares_tended && !wake_.wait_until(lock, next_piece, called)) {
-        // Nothing to do: write some of the zeroes that the next segment will need.
+        // Nothing to do: write some of the zeroes that the next segment will need, or remove a file
+        // that none will.
         lock.unlock();
         const Result<bool> worked = wal_.TendSpares();
         if (!worked.ok()) return events_.failed(worked.status());

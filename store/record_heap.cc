@@ -48,6 +48,12 @@ struct RecordHeap::Slab {
   uint32_t chunk_used = 0;
   uint32_t chunk_at = 0;
 
+  static Slab* Make(void* place, Slab* chunk) {
+    auto* const slab = new (place) Slab();
+    slab->chunk = chunk;
+    ASAN_POISON_MEMORY_REGION(slab + 1, kSlabBytes - sizeof(Slab));
+    return slab;
+  }
   static Slab* Of(void* block) {
     return reinterpret_cast<Slab*>(reinterpret_cast<uintptr_t>(block) & ~(kSlabBytes - 1));
   }
@@ -93,8 +99,7 @@ RecordHeap::~RecordHeap() {
 RecordHeap::Slab* RecordHeap::NewSlab(size_t size) {
   Slab* slab = nullptr;
   if (unused_ == 0 && SlabBytes() < kChunksFromBytes) {
-    slab = new (AlignedOrEnd(kSlabBytes)) Slab();
-    ASAN_POISON_MEMORY_REGION(slab + 1, kSlabBytes - sizeof(Slab));
+    slab = Slab::Make(AlignedOrEnd(kSlabBytes), nullptr);
   } else {
     if (unused_ == 0) AddChunk();
     slab = with_room_[kUnused];
@@ -123,17 +128,14 @@ void RecordHeap::Release(Slab* slab) {
 }
 
 void RecordHeap::AddChunk() {
-  char* const chunk = static_cast<char*>(AlignedOrEnd(kChunkBytes));
+  char* const place = static_cast<char*>(AlignedOrEnd(kChunkBytes));
+  auto* const chunk = reinterpret_cast<Slab*>(place);
   for (size_t at = 0; at < kChunkBytes; at += kSlabBytes) {
-    auto* const slab = new (chunk + at) Slab();
-    slab->chunk = reinterpret_cast<Slab*>(chunk);
-    ASAN_POISON_MEMORY_REGION(slab + 1, kSlabBytes - sizeof(Slab));
-    Link(slab, kUnused);
+    Link(Slab::Make(place + at, chunk), kUnused);
   }
   unused_ += kChunkSlabs;
-  auto* const first = reinterpret_cast<Slab*>(chunk);
-  first->chunk_at = static_cast<uint32_t>(chunks_.size());
-  chunks_.push_back(first);
+  chunk->chunk_at = static_cast<uint32_t>(chunks_.size());
+  chunks_.push_back(chunk);
   if (want_huge_pages_) AskForHugePage(chunk);
 }
 

@@ -137,16 +137,11 @@ class Script {
   }
 
   bool Inputs(const std::string& verb, std::istringstream& words) {
-    if (verb == "install") {
+    if (verb == "install" || verb == "busy") {
       std::string link;
       words >> link;
-      cluster_->InstallSnapshot(Link(link).first, Link(link).second);
-      return true;
-    }
-    if (verb == "busy") {
-      std::string link;
-      words >> link;
-      cluster_->Busy(Link(link).first, Link(link).second);
+      const auto [from, to] = Link(link);
+      verb == "busy" ? cluster_->Busy(from, to) : cluster_->InstallSnapshot(from, to);
       return true;
     }
     const NodeId id = Id(words);
